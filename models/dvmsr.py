@@ -1,0 +1,193 @@
+"""DVMSR: Distillated Vision Mamba for Efficient Super-Resolution (Lei, Zhang and Cao, CVPRW 2024).
+
+A SwinIR-shaped network whose attention is a Vision Mamba module (ViMM). Section 3 and Figure 3 of the paper; where the
+authors' released code and weights differ from the text, the code below says so and follows the release. Parameter
+names are the release's, so that its checkpoints load strictly. b, c, H, W: batch, channels, LR height and width;
+L = H W tokens in raster order; d = expand * c inner channels; n state size.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.scan import selective_scan
+
+RGB_MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K
+
+
+class Mamba(nn.Module):
+    """The Mamba-1 mixer (Gu and Dao 2023, section 3.4), over the whole image as one sequence.
+
+    With `bidirectional`, a second set of state-space parameters runs over the reversed sequence; the outputs are summed
+    and in_proj and out_proj are shared (Vision Mamba, Zhu et al. 2024; Table 6 of the DVMSR paper).
+    """
+
+    keep_float32 = ("A_log", "A_b_log", "D", "D_b")  # trained A reaches -7216, which half precision cannot resolve
+
+    def __init__(
+        self,
+        channels: int,
+        state: int = 16,
+        kernel: int = 4,
+        expand: int = 2,
+        bidirectional: bool = False,
+        scan_backend: str | None = None,
+    ) -> None:
+        super().__init__()
+        d = expand * channels
+        self.inner, self.state, self.rank = d, state, -(-channels // 16)
+        self.bidirectional, self.scan_backend = bidirectional, scan_backend
+        self.in_proj = nn.Linear(channels, 2 * d, bias=False)
+        for suffix in ("", "_b") if bidirectional else ("",):
+            A = torch.arange(1, state + 1, dtype=torch.float32).repeat(d, 1)  # S4D-real
+            self.register_parameter("A_log" if not suffix else "A_b_log", nn.Parameter(A.log()))
+            self.register_parameter("D" + suffix, nn.Parameter(torch.ones(d)))
+            self.add_module("conv1d" + suffix, nn.Conv1d(d, d, kernel, groups=d, padding=kernel - 1))
+            self.add_module("x_proj" + suffix, nn.Linear(d, self.rank + 2 * state, bias=False))
+            self.add_module("dt_proj" + suffix, nn.Linear(self.rank, d))
+        self.out_proj = nn.Linear(d, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:  # (b, L, c)
+        x, z = self.in_proj(x).transpose(1, 2).chunk(2, dim=1)  # (b, d, L) each
+        y = self._direction(x, z, "")
+        if self.bidirectional:
+            y = y + self._direction(x.flip(-1), z.flip(-1), "_b").flip(-1)
+        out: Tensor = self.out_proj(y.transpose(1, 2))  # (b, L, c)
+        return out
+
+    def _direction(self, x: Tensor, z: Tensor, suffix: str) -> Tensor:
+        """Causal convolution, input-dependent step, B and C, scan and gate: (b, d, L) -> (b, d, L)."""
+        x = F.silu(getattr(self, "conv1d" + suffix)(x)[..., : x.shape[-1]])
+        projected = getattr(self, "x_proj" + suffix)(x.transpose(1, 2))  # (b, L, rank + 2 n)
+        dt, B, C = projected.split([self.rank, self.state, self.state], dim=-1)
+        dt_proj = getattr(self, "dt_proj" + suffix)
+        return selective_scan(
+            x,
+            F.linear(dt, dt_proj.weight).transpose(1, 2),
+            -torch.exp(getattr(self, "A_b_log" if suffix else "A_log").float()),
+            B.transpose(1, 2),
+            C.transpose(1, 2),
+            D=getattr(self, "D" + suffix),
+            z=z,
+            delta_bias=dt_proj.bias,
+            delta_softplus=True,
+            backend=self.scan_backend,
+        )
+
+
+class ViMM(nn.Module):
+    """Vision Mamba module, section 3.2. Eq. (4) adds its input to its output; the released network does not."""
+
+    def __init__(self, channels: int, skip: bool, bidirectional: bool, scan_backend: str | None) -> None:
+        super().__init__()
+        self.mixer = Mamba(channels, bidirectional=bidirectional, scan_backend=scan_backend)
+        self.norm = nn.LayerNorm(channels)
+        self.skip = skip
+
+    def forward(self, x: Tensor) -> Tensor:  # (b, L, c)
+        y: Tensor = self.mixer(self.norm(x))
+        return x + y if self.skip else y
+
+
+class RSSB(nn.Module):
+    """Residual state-space block, section 3.1, Eq. (3): ViMMs, then a convolution, around a skip connection."""
+
+    def __init__(self, channels: int, depth: int, skip: bool, bidirectional: bool, scan_backend: str | None) -> None:
+        super().__init__()
+        blocks = nn.Sequential(*(ViMM(channels, skip, bidirectional, scan_backend) for _ in range(depth)))
+        self.residual_group = nn.ModuleDict({"blocks": blocks})  # the level exists only in the release's names
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:  # (b, L, c)
+        y = self.residual_group["blocks"](x)
+        return to_tokens(self.conv(to_image(y, size))) + x
+
+
+class DVMSR(nn.Module):
+    """The whole network, section 3.1 and Figure 3. RGB in [0, 1], (b, 3, H, W) -> (b, 3, scale H, scale W).
+
+    Args:
+        channels: width c; 60 in the released network, 150 to 210 in Tables 3 to 5 and 8.
+        depths: ViMMs in each RSSB.
+        upsampler: "pixelshuffledirect" (one convolution and PixelShuffle; the released network) or "pixelshuffle"
+            (the classical one that the larger networks of Tables 3 to 5 and 8 use, as their parameter counts show).
+        vimm_skip: add a ViMM's input to its output as Eq. (4) has it; False is the released network.
+        bidirectional: scan in both directions (Table 6).
+        scale: 2, 3, 4 or 8 ("pixelshuffle": a power of two).
+        scan_backend: see `models.scan.selective_scan`.
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self,
+        *,
+        channels: int = 60,
+        depths: Sequence[int] = (2, 2, 2, 2),
+        upsampler: str = "pixelshuffledirect",
+        vimm_skip: bool = False,
+        bidirectional: bool = False,
+        scale: int = 4,
+        scan_backend: str | None = None,
+    ) -> None:
+        super().__init__()
+        if upsampler not in ("pixelshuffledirect", "pixelshuffle"):
+            raise ValueError(f"upsampler is 'pixelshuffledirect' or 'pixelshuffle', not {upsampler!r}")
+        if not isinstance(vimm_skip, bool) or not isinstance(bidirectional, bool):
+            raise ValueError(f"vimm_skip and bidirectional are True or False, not {vimm_skip!r} and {bidirectional!r}")
+        if channels < 1 or not depths or min(depths) < 1:
+            raise ValueError(f"channels and every depth must be at least 1, not {channels} and {list(depths)}")
+        self.register_buffer("mean", torch.tensor(RGB_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
+        self.patch_embed = nn.ModuleDict({"norm": nn.LayerNorm(channels)})
+        self.layers = nn.ModuleList(RSSB(channels, d, vimm_skip, bidirectional, scan_backend) for d in depths)
+        self.norm_f = nn.LayerNorm(channels)
+        self.conv_after_body = nn.Conv2d(channels, channels, 3, padding=1)
+        if upsampler == "pixelshuffledirect":
+            self.conv_before_upsample: nn.Module = nn.Identity()
+            self.conv_last: nn.Module = nn.Identity()
+            self.upsample = nn.Sequential(nn.Conv2d(channels, 3 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
+        else:
+            self.conv_before_upsample = nn.Sequential(nn.Conv2d(channels, 64, 3, padding=1), nn.LeakyReLU())
+            self.upsample = classical_upsampler(64, scale)
+            self.conv_last = nn.Conv2d(64, 3, 3, padding=1)
+        self.apply(_initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = (x.shape[2], x.shape[3])
+        shallow = self.conv_first(x - self.mean)  # (b, c, H, W)
+        y = self.patch_embed["norm"](to_tokens(shallow))  # (b, L, c)
+        for layer in self.layers:
+            y = layer(y, size)
+        deep = self.conv_after_body(to_image(self.norm_f(y), size)) + shallow  # (b, c, H, W)
+        out: Tensor = self.conv_last(self.upsample(self.conv_before_upsample(deep))) + self.mean
+        return out
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """(b, c, H, W) -> (b, H W, c), raster order."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def to_image(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """(b, H W, c) -> (b, c, H, W)."""
+    return x.transpose(1, 2).unflatten(2, size)
+
+
+def classical_upsampler(channels: int, scale: int) -> nn.Sequential:
+    """log2(scale) steps of a convolution and PixelShuffle(2), as in EDSR (Lim et al. 2017)."""
+    steps = scale.bit_length() - 1
+    if scale < 2 or scale != 2**steps:
+        raise ValueError(f"the 'pixelshuffle' upsampler needs a scale that is a power of two, not {scale}")
+    step = [(nn.Conv2d(channels, 4 * channels, 3, padding=1), nn.PixelShuffle(2)) for _ in range(steps)]
+    return nn.Sequential(*(module for pair in step for module in pair))
+
+
+def _initialise(module: nn.Module) -> None:
+    # As released: this also resets dt_proj, whose special initialisation in Mamba is therefore not in use.
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,161 @@
+"""Selective scan (Mamba-1): one public function, several backends behind one registered operator.
+
+    h_t = exp(delta_t A) h_{t-1} + delta_t u_t B_t,     out_t = (h_t C_t + D u_t) silu(z_t)
+
+Mamba (Gu and Dao 2023), Algorithm 2; shapes and argument names as in mamba-ssm's `selective_scan_fn`.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from models.errors import EsrError
+from models.scan import operator
+
+BACKEND_VARIABLE = "ESR_SCAN_BACKEND"
+
+
+class Backend(NamedTuple):
+    """Where a backend runs. Its kernels are registered in `models.scan.operator`."""
+
+    devices: tuple[str, ...]
+    available: Callable[[], bool]
+    summary: str
+
+
+def _always() -> bool:
+    return True
+
+
+@functools.cache
+def _mamba_ssm_imports() -> bool:
+    try:
+        import mamba_ssm.ops.selective_scan_interface  # noqa: F401  # a wheel for another torch is found but fails here
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return True
+
+
+# A new backend (a native CPU kernel, Triton) is one file in this folder, one entry here and one in operator.KERNELS.
+BACKENDS: dict[str, Backend] = {
+    "reference": Backend(("cpu", "cuda"), _always, "a loop over the tokens; the oracle, slow"),
+    "chunked": Backend(("cpu", "cuda"), _always, "pure PyTorch, all chunks of the sequence at once"),
+    "mamba_ssm": Backend(("cuda",), _mamba_ssm_imports, "the authors' CUDA kernel, where mamba-ssm is installed"),
+}
+# What `auto` takes, by device, best first.
+PREFERENCE = {"cpu": ("chunked",), "cuda": ("mamba_ssm", "chunked")}
+
+
+def list_backends(device: str | None = None) -> list[str]:
+    """Names of the backends that can run here, on `device` ("cpu" or "cuda") if given."""
+    return [n for n, b in BACKENDS.items() if b.available() and (device is None or device in b.devices)]
+
+
+def resolve_backend(name: str | None, device: str) -> str:
+    """The backend that `name` means on `device`: the argument, else $ESR_SCAN_BACKEND, else `auto`.
+
+    Raises EsrError for an unknown name, one that does not run on this device, or one that is not installed.
+    """
+    name = name or os.environ.get(BACKEND_VARIABLE) or "auto"
+    if name == "auto":
+        return next(n for n in PREFERENCE.get(device, ("chunked",)) if BACKENDS[n].available())
+    if name not in BACKENDS:
+        raise EsrError(f"unknown scan backend {name!r}; choose one of auto, {', '.join(BACKENDS)}")
+    if device != "meta" and device not in BACKENDS[name].devices:
+        raise EsrError(f"scan backend {name!r} does not run on {device}; use one of {', '.join(list_backends(device))}")
+    if not BACKENDS[name].available():
+        raise EsrError(f"scan backend {name!r} is not installed; see requirements-gpu.txt, or use --backend auto")
+    return name
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    backend: str | None = None,
+) -> Tensor:
+    """Selective scan over the last axis.
+
+    Args:
+        u, delta, z: (b, d, L). Views of channels-last (b, L, d) tensors cost no copy.
+        A: (d, n), negative.
+        B, C: (b, n, L).
+        D, delta_bias: (d).
+        delta_softplus: take softplus(delta + delta_bias) as the step, else delta + delta_bias.
+        backend: one of BACKENDS or "auto"; None reads $ESR_SCAN_BACKEND and falls back to "auto".
+
+    Returns:
+        (b, d, L) in u's dtype, laid out channels-last. The state is float32, or float64 if an input is.
+
+    Raises:
+        EsrError: for a backend that cannot run here.
+        ValueError: for shapes that do not fit together.
+    """
+    _check_shapes(u, delta, A, B, C, D, z, delta_bias)
+    name = resolve_backend(backend, u.device.type)
+    if name == "mamba_ssm" and u.device.type == "cuda":
+        return _mamba_ssm(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    return operator.selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, name)
+
+
+def _mamba_ssm(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+    delta_softplus: bool,
+) -> Tensor:
+    # It brings its own autograd, and keeping out of our operator leaves the rival exactly as its users run it.
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+
+    # Its kernel takes these in float32 only, whatever the precision of the sequences.
+    D, delta_bias = (None if x is None else x.float() for x in (D, delta_bias))
+    out: Tensor = selective_scan_fn(
+        u, delta, A.float(), B, C, D=D, z=z, delta_bias=delta_bias, delta_softplus=delta_softplus
+    )
+    return out
+
+
+def _check_shapes(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+) -> None:
+    if u.dim() != 3 or A.dim() != 2:
+        raise ValueError(f"u must be (b, d, L) and A (d, n), not {tuple(u.shape)} and {tuple(A.shape)}")
+    b, d, length = u.shape
+    n = A.shape[1]
+    if not u.numel() or not n:
+        raise ValueError(f"an empty sequence cannot be scanned: u is {tuple(u.shape)}, A {tuple(A.shape)}")
+    expected = {
+        "delta": (delta, (b, d, length)),
+        "A": (A, (d, n)),
+        "B": (B, (b, n, length)),
+        "C": (C, (b, n, length)),
+        "D": (D, (d,)),
+        "z": (z, (b, d, length)),
+        "delta_bias": (delta_bias, (d,)),
+    }
+    for name, (tensor, shape) in expected.items():
+        if tensor is not None and tuple(tensor.shape) != shape:
+            raise ValueError(f"{name} must be {shape} for u {tuple(u.shape)}, not {tuple(tensor.shape)}")
+        if tensor is not None and tensor.device != u.device:
+            raise ValueError(f"{name} is on {tensor.device}, u on {u.device}")

@@ -1,0 +1,55 @@
+"""What a caller must know of a network, in one place; the network's own code knows nothing of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A published weights file.
+
+    Attributes:
+        file: name of the file, as looked up in folders.
+        url: stable public address.
+        sha256: checksum of the file; nothing is loaded before it matches.
+        size: bytes, for progress and to recognise a truncated download.
+        state_key: entry of the file that holds the state dict; None for a plain state dict.
+        licence: as stated by the publisher.
+        note: what a user must know, such as a checksum that could not be checked.
+    """
+
+    file: str
+    url: str
+    sha256: str
+    size: int | None
+    state_key: str | None = None
+    licence: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One entry of the registry.
+
+    Attributes:
+        build: makes the network; keyword arguments are its options.
+        display_name: as papers write it.
+        paper: citation of the network.
+        options: arguments that `build` is called with by default.
+        scale: HR size / LR size.
+        data_range: value of white at the network's input and output, 1 or 255.
+        weights: published weights, or None where none exist.
+        scan: whether it contains a selective scan, so that a scan backend can be chosen.
+    """
+
+    build: Callable[..., nn.Module]
+    display_name: str
+    paper: str
+    options: dict[str, Any] = field(default_factory=dict)
+    scale: int = 4
+    data_range: float = 1.0
+    weights: Weights | None = None
+    scan: bool = False

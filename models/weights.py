@@ -1,0 +1,148 @@
+"""Find a network's weights file, verify it, and load it strictly."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from models.download import cache_dir, download, sha256_of
+from models.errors import EsrError
+from models.spec import Weights
+
+DATA_VARIABLE = "ESR_DATA"
+# Where a state dict hides in a checkpoint, in the order in which they are tried: averaged weights first.
+STATE_KEYS = ("params_ema", "params", "state_dict", "model")
+
+
+class WeightsUnavailableError(EsrError):
+    """The file is neither on this machine nor to be had from its public address."""
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """A state dict with its provenance."""
+
+    state: dict[str, Tensor]
+    path: Path
+    sha256: str
+    state_key: str | None
+
+
+def find_weights(weights: Weights, data_dir: Path | None = None, allow_download: bool = True) -> Path:
+    """Path of a published weights file: in `data_dir`, $ESR_DATA, the cache, else downloaded.
+
+    A folder may hold the file itself or in its subfolder `weights`. The checksum is verified wherever it was found.
+    Raises WeightsUnavailableError where the file is nowhere and cannot be downloaded, and EsrError where a file of that
+    name in a user's folder has another checksum.
+    """
+    for root in search_roots(data_dir):
+        for candidate in (root / "weights" / weights.file, root / weights.file):
+            if candidate.is_file():
+                verify(candidate, weights)
+                return candidate
+    target = cache_dir() / "weights" / weights.file
+    if target.is_file() and sha256_of(target) == weights.sha256:
+        return target
+    if not allow_download:
+        where = f"--data-dir, ${DATA_VARIABLE} or the cache"
+        raise WeightsUnavailableError(f"{weights.file} is not in {where}; get it from {weights.url}")
+    try:
+        return download(weights.url, target, weights.sha256, weights.size, by_hand=f"weights/{weights.file}")
+    except EsrError as error:
+        raise WeightsUnavailableError(f"{error}{f'; {weights.note}' if weights.note else ''}") from None
+
+
+def search_roots(data_dir: Path | None) -> list[Path]:
+    """Folders that may hold a user's files: `data_dir` where given, then $ESR_DATA where set."""
+    named = os.environ.get(DATA_VARIABLE)
+    roots = [data_dir] if data_dir else []
+    return roots + ([Path(named)] if named else [])
+
+
+def verify(path: Path, weights: Weights) -> None:
+    """Raise EsrError unless the file has the checksum of `weights`."""
+    found = sha256_of(path)
+    if found != weights.sha256:
+        note = f" ({weights.note})" if weights.note else ""
+        raise EsrError(
+            f"{path} has sha256 {found[:12]}..., the published file {weights.sha256[:12]}...: it is damaged or another "
+            f"file; delete it to fetch it again, or name it with --weights if it is meant{note}"
+        )
+
+
+def read_weights(path: Path, state_key: str | None = None) -> LoadedWeights:
+    """Read a state dict from a PyTorch file (never unpickling code) or a safetensors file.
+
+    Args:
+        state_key: entry that holds the state dict; None tries STATE_KEYS, then the file itself.
+
+    Raises:
+        EsrError: for a missing, truncated, foreign or unsafe file, or one without tensors.
+    """
+    if not path.is_file():
+        raise EsrError(f"weights file {path} does not exist")
+    content = _read(path)
+    if state_key is None and not _is_state(content):
+        state_key = next((k for k in STATE_KEYS if k in content and _is_state(content[k])), None)
+    if state_key is not None and state_key not in content:
+        raise EsrError(f"{path} has no entry {state_key!r}; it has {', '.join(map(str, list(content)[:5]))}")
+    state = content[state_key] if state_key is not None else content
+    if not _is_state(state):
+        raise EsrError(f"{path} holds no state dict of tensors; name the entry that does, or another file")
+    state = {key.removeprefix("module."): value for key, value in state.items()}
+    return LoadedWeights(state, path, sha256_of(path), state_key)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" in str(error) or "Unsupported class" in str(error) or "Unsupported global" in str(error):
+            raise EsrError(
+                f"{path} holds Python objects and not only tensors, and loading it would run code; it was not loaded. "
+                "Save the state dict with safetensors or torch.save(model.state_dict(), ...)"
+            ) from None
+        raise EsrError(f"{path} is truncated or not a PyTorch weights file") from None
+    except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EsrError(f"{path} is truncated or not a weights file ({reason[:120]})") from None
+    if not isinstance(content, Mapping):
+        raise EsrError(f"{path} holds a {type(content).__name__}, not a state dict")
+    return content
+
+
+def _is_state(content: Any) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+    )
+
+
+def load_into(model: nn.Module, weights: LoadedWeights, name: str) -> None:
+    """Load strictly; raises EsrError that says what does not fit where the file belongs to another network."""
+    try:
+        model.load_state_dict(weights.state, strict=True)
+    except RuntimeError:
+        expected = model.state_dict()
+        missing = [k for k in expected if k not in weights.state]
+        unexpected = [k for k in weights.state if k not in expected]
+        other = [k for k in expected if k in weights.state and expected[k].shape != weights.state[k].shape]
+        what = ", ".join(
+            f"{len(keys)} {kind} (such as {keys[0]})"
+            for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", other))
+            if keys
+        )
+        raise EsrError(f"{weights.path} does not fit {name}: parameters {what}; is it for another network?") from None
+    bad = [k for k, v in weights.state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    if bad:
+        raise EsrError(f"{weights.path} holds NaN or infinite values in {bad[0]}; it cannot be measured")

@@ -1,0 +1,18 @@
+"""Where tests find the real images and weights."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def esr_data() -> Path:
+    """The folder $ESR_DATA. Skips the test where it is unset; under CI, or where it is wrong, that is a failure."""
+    value = os.environ.get("ESR_DATA")
+    if value and Path(value).is_dir():
+        return Path(value)
+    if value:
+        pytest.fail(f"ESR_DATA is {value}, which is not a folder")
+    if os.environ.get("CI"):
+        pytest.fail("ESR_DATA is not set, and under CI the tests on real data must run")
+    pytest.skip("needs real images and weights: set ESR_DATA to their folder")

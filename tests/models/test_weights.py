@@ -1,0 +1,135 @@
+"""Weights files: found, verified, read without running code, loaded strictly."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from models import create_model, get_spec
+from models.errors import EsrError
+from models.weights import WeightsUnavailableError, find_weights, load_into, read_weights
+from tests.data import esr_data
+
+TINY = {"channels": 8, "depths": [1]}
+
+
+@pytest.fixture
+def state() -> dict[str, torch.Tensor]:
+    return create_model("dvmsr", **TINY).state_dict()
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESR_CACHE", str(tmp_path / "cache"))
+
+
+def test_averaged_weights_are_preferred(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    zeros = {k: torch.zeros_like(v) for k, v in state.items()}
+    torch.save({"params": zeros, "params_ema": state}, tmp_path / "both.pth")
+    loaded = read_weights(tmp_path / "both.pth")
+    assert loaded.state_key == "params_ema"
+    assert torch.equal(loaded.state["conv_first.weight"], state["conv_first.weight"])
+    assert not read_weights(tmp_path / "both.pth", "params").state["conv_first.weight"].any()
+
+
+def test_formats(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    torch.save(state, tmp_path / "plain.pth")
+    save_file(state, tmp_path / "safe.safetensors")
+    torch.save({f"module.{k}": v for k, v in state.items()}, tmp_path / "parallel.pth")
+    for file in ("plain.pth", "safe.safetensors", "parallel.pth"):
+        model = create_model("dvmsr", pretrained=tmp_path / file, **TINY)
+        assert torch.equal(model.state_dict()["conv_first.weight"], state["conv_first.weight"])
+
+
+class Exploit:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (os.environ["ESR_CACHE"] + "-owned",)
+
+
+def test_a_pickle_that_would_run_code_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "evil.pth"
+    torch.save({"params": Exploit()}, file)
+    with pytest.raises(EsrError, match="would run code; it was not loaded"):
+        read_weights(file)
+    file.write_bytes(pickle.dumps(Exploit()))
+    with pytest.raises(EsrError, match=r"evil\.pth"):
+        read_weights(file)
+    assert not Path(os.environ["ESR_CACHE"] + "-owned").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.98])
+def test_truncated(tmp_path: Path, state: dict[str, torch.Tensor], suffix: str, keep: float) -> None:
+    file = tmp_path / f"cut{suffix}"
+    torch.save(state, file) if suffix == ".pth" else save_file(state, file)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    with pytest.raises(EsrError, match="cut") as error:
+        read_weights(file)
+    assert "\n" not in str(error.value)
+
+
+def test_text_and_other_objects(tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("not weights\n", encoding="utf-8")
+    torch.save([1, 2, 3], tmp_path / "list.pth")
+    torch.save({"epoch": 3}, tmp_path / "empty.pth")
+    messages = {"text": "truncated or not a PyTorch weights file", "list": "holds a list", "empty": "no state dict"}
+    for file, message in messages.items():
+        with pytest.raises(EsrError, match=message):
+            read_weights(tmp_path / f"{file}.pth")
+    with pytest.raises(EsrError, match="does not exist"):
+        read_weights(tmp_path / "absent.pth")
+
+
+def test_another_networks_weights(tmp_path: Path) -> None:
+    torch.save(create_model("rlfn_ntire").state_dict(), tmp_path / "rlfn.pth")
+    with pytest.raises(EsrError, match=r"does not fit dvmsr: .*missing.*unexpected.*another network"):
+        create_model("dvmsr", pretrained=tmp_path / "rlfn.pth")
+
+
+def test_another_size(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    torch.save(state, tmp_path / "small.pth")
+    with pytest.raises(EsrError, match="of another shape"):
+        create_model("dvmsr", pretrained=tmp_path / "small.pth", channels=16, depths=[1])
+
+
+def test_nan_is_refused(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    state["norm_f.weight"][0] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(EsrError, match=r"NaN or infinite values in norm_f\.weight"):
+        create_model("dvmsr", pretrained=tmp_path / "nan.pth", **TINY)
+
+
+def test_wrong_checksum_in_a_users_folder(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    torch.save(state, tmp_path / "DVMSR.pth")
+    with pytest.raises(EsrError, match=r"sha256 .*damaged or another file"):
+        create_model("dvmsr", pretrained=True, data_dir=tmp_path)
+
+
+def test_missing_file_names_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ESR_DATA", raising=False)
+    weights = get_spec("swinir_light").weights
+    assert weights
+    with pytest.raises(WeightsUnavailableError, match=r"https://github\.com/JingyunLiang/SwinIR"):
+        find_weights(weights, tmp_path, allow_download=False)
+
+
+@pytest.mark.parametrize("name", ["dvmsr", "dvmsr_ntire", "rlfn", "rlfn_s", "rlfn_ntire"])
+def test_official_weights_load_strictly(name: str) -> None:
+    data = esr_data()
+    spec = get_spec(name)
+    assert spec.weights
+    path = find_weights(spec.weights, data)
+    assert path.stat().st_size == spec.weights.size
+    load_into(create_model(name), read_weights(path, spec.weights.state_key), name)
+
+
+def test_stored_attention_masks_are_accepted() -> None:
+    model = create_model("swinir_light")
+    state = model.state_dict()
+    for layer in range(4):
+        state[f"layers.{layer}.residual_group.blocks.1.attn_mask"] = torch.zeros(64, 64, 64)
+    model.load_state_dict(state, strict=True)
