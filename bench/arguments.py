@@ -1,0 +1,227 @@
+"""The command line of `bench/profile.py`, read into a checked Plan."""
+
+import argparse
+import ast
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.datasets import list_datasets
+from bench.runtime import RUNS
+from models import get_spec, list_models
+from models.errors import EsrError
+from models.scan import BACKENDS
+from models.weights import DATA_VARIABLE
+
+PARTS = ("runtime", "memory", "quality")
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
+TIME_BUDGET_S = 20.0
+MOST_THREADS = 1024
+ALL_FOUND = "available"  # as a data set's name: every set on this machine, or scikit-image's photographs if none is
+
+EXAMPLES = """examples:
+  python bench/profile.py --model dvmsr                         counts, runtime, memory, quality where data is found
+  python bench/profile.py --model dvmsr rlfn --data Set5 B100   two networks, interleaved, on two data sets
+  python bench/profile.py --model rlfn --weights mine.pth       your own weights
+  python bench/profile.py --model dvmsr --model-args vimm_skip=True --measure quality --data Set5
+  python bench/profile.py --model dvmsr --input-size 339x510 --time-budget 60
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, and how; every field is valid on this machine."""
+
+    models: list[str]
+    options: dict[str, Any]
+    weights: Path | None
+    device: torch.device
+    height: int
+    width: int
+    precision: str
+    channels_last: bool
+    compile: bool
+    cuda_graph: bool
+    backend: str | None
+    threads: int | None
+    runs: int
+    time_budget_s: float
+    ntire_compat: bool
+    measure: frozenset[str]
+    datasets: list[str] | None  # None: those that are found
+    data_dir: Path | None
+    out: Path
+    reuse: bool
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; help shows every default."""
+    parser = argparse.ArgumentParser(
+        prog="profile.py",
+        description="Measure super-resolution networks: counts, runtime, memory, PSNR and SSIM.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", nargs="+", action="extend", metavar="NAME", help="networks to measure; see --list")
+    add("--list", action="store_true", help="list networks, data sets and scan backends, and exit")
+    add(
+        "--model-args",
+        nargs="+",
+        action="extend",
+        metavar="K=V",
+        default=[],
+        help="options of the network, such as depths=[2,2]",
+    )
+    add("--weights", type=Path, metavar="FILE", help="weights of your own, .pth or .safetensors (default: published)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
+    add(
+        "--data",
+        nargs="+",
+        metavar="NAME",
+        help="data sets, in full, or 'available' (default: those found, within the budget)",
+    )
+    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
+    add("--input-size", default="256", metavar="N|HxW", help="LR input of counts, runtime and memory (default: 256)")
+    add("--precision", default="fp32", choices=PRECISIONS, help="(default: fp32, with TF32 off)")
+    add("--channels-last", action="store_true", help="NHWC memory format")
+    add("--compile", action="store_true", help="torch.compile the network")
+    add("--cuda-graph", action="store_true", help="time the fixed input as a replayed CUDA graph; no quality")
+    add("--backend", choices=["auto", *BACKENDS], help="selective scan (default: auto, or $ESR_SCAN_BACKEND)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    runs = " or ".join(f"{n} on {d}" for d, n in RUNS.items())
+    add("--runs", type=int, metavar="N", help=f"samples of the runtime (default: {runs})")
+    add(
+        "--time-budget",
+        type=float,
+        default=TIME_BUDGET_S,
+        metavar="S",
+        help=f"seconds for each measurement of each network, at least one sample (default: {TIME_BUDGET_S:.0f})",
+    )
+    add("--ntire-compat", action="store_true", help="time as the challenge script: no warm-up, one pass an image, mean")
+    add("--measure", nargs="+", choices=["counts", *PARTS], default=list(PARTS), help="(default: everything)")
+    add("--out", type=Path, default=Path("results/records"), help="folder of records (default: results/records)")
+    add("--reuse", action="store_true", help="keep what a finished record in --out already holds, measure the rest")
+    add("--json", action="store_true", help="print the records as JSON instead of a table")
+    return parser
+
+
+def make_plan(arguments: argparse.Namespace) -> Plan:
+    """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
+    for name in arguments.model:
+        get_spec(name)
+    models = list(dict.fromkeys(arguments.model))
+    if arguments.weights and len(models) > 1:
+        raise EsrError("--weights belongs to one network; give one --model with it")
+    if arguments.weights and not arguments.weights.is_file():
+        raise EsrError(f"--weights {arguments.weights} does not exist")
+    if arguments.data_dir and not arguments.data_dir.is_dir():
+        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
+    named = os.environ.get(DATA_VARIABLE)
+    if named and not Path(named).is_dir():
+        raise EsrError(f"${DATA_VARIABLE} is {named}, which is not a folder; correct or unset it")
+    if arguments.cuda_graph and arguments.data:
+        raise EsrError("--cuda-graph replays one input and cannot run --data's images; leave one of them out")
+    device = parse_device(arguments.device)
+    _check_gpu_only(arguments, device)
+    height, width = parse_size(arguments.input_size)
+    given = [n for n in (arguments.threads, arguments.runs, arguments.time_budget) if n is not None]
+    if not all(0 < n < float("inf") for n in given):  # false for nan too
+        raise EsrError("--threads, --runs and --time-budget must be positive and finite")
+    if (arguments.threads or 1) > MOST_THREADS:
+        raise EsrError(f"--threads {arguments.threads} is more than any machine has; at most {MOST_THREADS}")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    return Plan(
+        models=models,
+        options=parse_options(arguments.model_args),
+        weights=arguments.weights,
+        device=device,
+        height=height,
+        width=width,
+        precision=arguments.precision,
+        channels_last=arguments.channels_last,
+        compile=arguments.compile,
+        cuda_graph=arguments.cuda_graph,
+        backend=arguments.backend,
+        threads=torch.get_num_threads() if device.type == "cpu" else None,
+        runs=arguments.runs or RUNS[device.type],
+        time_budget_s=arguments.time_budget,
+        ntire_compat=arguments.ntire_compat,
+        measure=frozenset(arguments.measure) & set(PARTS) - ({"quality"} if arguments.cuda_graph else set()),
+        datasets=arguments.data,
+        data_dir=arguments.data_dir,
+        out=arguments.out,
+        reuse=arguments.reuse,
+    )
+
+
+def parse_device(text: str) -> torch.device:
+    """Read "auto", "cpu", "cuda" or "cuda:N", and check that it is there."""
+    if text == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(text)
+    except RuntimeError:
+        raise EsrError(f"--device {text} is not a device; use auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise EsrError(f"--device {text} is not supported; use cpu or cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise EsrError(f"--device {text}: no CUDA device is available here; use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise EsrError(f"--device {text}: this machine has {torch.cuda.device_count()} GPU(s), counted from cuda:0")
+    return device
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read "256" or "339x510" as (height, width) in pixels."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(
+        side.isascii() and side.isdigit() and len(side) < 8 and int(side) > 0 for side in sides
+    ):
+        raise EsrError(f"--input-size {text} is not a size; write N or HxW in pixels, such as 256 or 339x510")
+    return int(sides[0]), int(sides[-1])
+
+
+def parse_options(pairs: list[str]) -> dict[str, Any]:
+    """["depths=[2,2]", "upsampler=pixelshuffle"] -> options; a value that is no Python literal is text."""
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise EsrError(f"--model-args {pair} is not K=V, such as depths=[2,2]")
+        if key == "scan_backend":
+            raise EsrError("--model-args scan_backend: use --backend")
+        if key in ("name", "pretrained", "data_dir", "scale"):
+            raise EsrError(f"--model-args {key} is no option here; the benchmark measures x4 networks as registered")
+        try:
+            options[key] = ast.literal_eval(value.title() if value.lower() in ("true", "false") else value)
+        except (ValueError, SyntaxError):
+            options[key] = value
+        if not isinstance(options[key], bool | int | float | str | list):
+            raise EsrError(f"--model-args {pair}: write a number, True, False, a word or a list")
+    return options
+
+
+def _check_gpu_only(arguments: argparse.Namespace, device: torch.device) -> None:
+    if device.type == "cuda":
+        return
+    for flag, given in (("--cuda-graph", arguments.cuda_graph), ("--precision tf32", arguments.precision == "tf32")):
+        if given:
+            raise EsrError(f"{flag} needs a CUDA device; leave it out, or use --device cuda")
+
+
+def describe_choices() -> str:
+    """What --list prints."""
+    width = max(map(len, list_models()))
+    lines = ["networks:"]
+    lines += [f"  {name:<{width}}  {get_spec(name).display_name}: {get_spec(name).paper}" for name in list_models()]
+    lines += ["data sets:", f"  {', '.join(list_datasets())}", "scan backends:"]
+    lines += [
+        f"  {name:<{width}}  {backend.summary}{'' if backend.available() else ' (not installed)'}"
+        for name, backend in BACKENDS.items()
+    ]
+    return "\n".join(lines)

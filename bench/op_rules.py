@@ -1,0 +1,111 @@
+"""What one operator costs: an explicit dict from aten operators to the function that counts them.
+
+Every function takes the operator's positional arguments and its (first) output. Adding an operator is adding a line.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.scan.operator import selective_scan_flops
+
+aten = torch.ops.aten
+Count = Callable[[Sequence[Any], Tensor], int]
+
+
+def _convolution_macs(args: Sequence[Any], out: Tensor) -> int:
+    x, weight, transposed = args[0], args[1], args[6]
+    positions = x.numel() if transposed else out.numel()
+    return int(positions * weight[0].numel())  # weight[0]: what one output (or, transposed, input) element meets
+
+
+def _product_macs(args: Sequence[Any], out: Tensor) -> int:
+    left = args[1] if len(args) > 2 else args[0]  # addmm and baddbmm take the bias first
+    return int(out.numel() * left.shape[-1])
+
+
+def _attention_macs(args: Sequence[Any], out: Tensor) -> int:
+    q, k, v = args[:3]
+    return int(math.prod(q.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1]))
+
+
+# Multiply-adds: 1 MAC, 2 FLOPs.
+MAC_RULES: dict[Any, Count] = {
+    aten.convolution: _convolution_macs,
+    aten.mm: _product_macs,
+    aten.addmm: _product_macs,
+    aten.bmm: _product_macs,
+    aten.baddbmm: _product_macs,
+    aten._scaled_dot_product_flash_attention_for_cpu: _attention_macs,
+    aten._scaled_dot_product_flash_attention: _attention_macs,
+    aten._scaled_dot_product_efficient_attention: _attention_macs,
+}
+
+
+def _per_output(flops: int) -> Count:
+    return lambda args, out: flops * out.numel()
+
+
+def _per_input(flops: int) -> Count:
+    return lambda args, out: int(flops * args[0].numel())
+
+
+def _pooling(args: Sequence[Any], out: Tensor) -> int:
+    return int(out.numel() * math.prod(args[1]))  # one comparison or addition for each pixel under the kernel
+
+
+def _scan(args: Sequence[Any], out: Tensor) -> int:
+    u, delta, A = args[:3]
+    return selective_scan_flops(u.shape, delta.shape, A.shape)
+
+
+_ELEMENTWISE = (
+    "abs add addcdiv addcmul clamp clamp_max clamp_min cos div elu eq erf exp ge gelu gt hardsigmoid hardswish "
+    "hardtanh le leaky_relu log log1p lt maximum minimum mish mul ne neg pow reciprocal relu round rsqrt rsub "
+    "sigmoid sign silu sin softplus sqrt square sub tan tanh where _prelu_kernel"
+)
+_REDUCTIONS = "sum mean amax amin max min prod argmax var std norm linalg_vector_norm"
+# FLOPs of everything else. A transcendental function counts one, like an addition.
+OTHER_RULES: dict[Any, Count] = {
+    **{getattr(aten, name): _per_output(1) for name in _ELEMENTWISE.split()},
+    **{getattr(aten, name): _per_input(1) for name in _REDUCTIONS.split()},
+    aten._softmax: _per_input(5),  # maximum, subtraction, exp, sum, division
+    aten._log_softmax: _per_input(5),
+    aten.native_layer_norm: _per_input(5),  # as fvcore: mean, variance, normalisation, scale, shift
+    aten.native_group_norm: _per_input(5),
+    aten.native_batch_norm: _per_input(2),  # in eval mode one scale and one shift
+    aten._native_batch_norm_legit_no_training: _per_input(2),
+    aten.upsample_bilinear2d: _per_output(8),  # four multiply-adds
+    aten.upsample_bicubic2d: _per_output(32),
+    aten.max_pool2d_with_indices: _pooling,
+    aten.avg_pool2d: _pooling,
+    aten._adaptive_avg_pool2d: _per_input(1),
+    torch.ops.esr.selective_scan: _scan,
+}
+# Moving, naming and making data is no arithmetic.
+_FREE = (
+    "_reshape_alias _to_copy _unsafe_view alias arange as_strided bitwise_and bitwise_not cat ceil chunk clone "
+    "constant_pad_nd contiguous copy detach empty empty_like empty_strided expand fill flip floor full full_like "
+    "gather index index_select lift_fresh logical_and logical_not masked_fill native_dropout new_empty new_full "
+    "new_ones new_zeros ones ones_like permute pixel_shuffle pixel_unshuffle reflection_pad2d remainder repeat "
+    "replication_pad2d reshape resize roll scalar_tensor scatter scatter_add select slice split split_with_sizes "
+    "squeeze stack t transpose tril triu unbind unfold unsafe_split unsqueeze upsample_nearest2d view zero zeros "
+    "zeros_like"
+)
+FREE = {getattr(aten, name) for name in _FREE.split()}
+
+
+def rule_key(packet: Any) -> Any:
+    """aten.relu for aten.relu_: an in-place operator does the same work."""
+    name = packet.__name__
+    if name.endswith("_") and not name.endswith("__") and hasattr(aten, name[:-1]):
+        return getattr(aten, name[:-1])
+    return packet
+
+
+def has_bias(packet: Any, args: Sequence[Any]) -> bool:
+    """Whether a product or convolution adds a bias, one more FLOP for each output element."""
+    return packet in (aten.addmm, aten.baddbmm) or (packet is aten.convolution and args[2] is not None)

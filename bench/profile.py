@@ -1,0 +1,85 @@
+"""Measure one or several networks: `python bench/profile.py --model dvmsr`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path, and this file would pass for the standard library's
+    # `profile`, which torch.compile imports. The repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import dataclasses
+import json
+import logging
+import signal
+import warnings
+
+from rich.console import Console
+
+from bench.arguments import build_parser, describe_choices, make_plan
+from bench.session import run
+from bench.subject import Subject, Tell
+from bench.summary import print_summary
+from bench.worker import OUT_OF_MEMORY, is_out_of_memory
+from models.errors import EsrError
+
+FILE_WIDTH = 120  # columns, where the output is not a terminal
+INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    out, news = Console(), Console(stderr=True)
+    if not out.is_terminal:
+        out.width = FILE_WIDTH
+    if arguments.list:
+        out.print(describe_choices(), markup=False, highlight=False, soft_wrap=True)
+        return 0
+    if not arguments.model:
+        parser.error("no network named; give --model NAME (--list shows them)")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends its workers and says what is kept, as Ctrl-C
+    logging.getLogger("fvcore").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")  # what libraries warn of is not the user's business; records say what matters
+
+    def tell(line: str) -> None:
+        news.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    try:
+        plan = make_plan(arguments)
+        subjects = run(plan, tell)
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        tell(f"error: {OUT_OF_MEMORY}")
+        return 2
+    except KeyboardInterrupt:
+        tell(f"interrupted; what was finished is in {arguments.out}, and --reuse continues from there")
+        return INTERRUPTED
+    records = [subject.record for subject in subjects]
+    _tell_left_out(subjects, tell)
+    if arguments.json:
+        out.print_json(json.dumps([dataclasses.asdict(record) for record in records]))
+    else:
+        print_summary(out, records)
+        for record in records:
+            out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
+    return 1 if any(subject.error for subject in subjects) else 0
+
+
+def _tell_left_out(subjects: list[Subject], tell: Tell) -> None:
+    for subject in subjects:
+        runtime = subject.record.runtime
+        if runtime and runtime.interrupted:
+            tell(f"{subject.name}: {runtime.interrupted} (--time-budget)")
+        for skipped in subject.record.skipped:
+            if skipped.estimate_s is not None:
+                tell(f"{subject.name}: {skipped.what} left out, {skipped.reason}: {skipped.command}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

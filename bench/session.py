@@ -1,0 +1,185 @@
+"""Measure the networks of a plan one stage after the other, writing each network's record after every stage."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from bench.arguments import ALL_FOUND, Plan
+from bench.datasets import Dataset, DatasetNotFoundError, ImagePair, find_dataset, list_datasets
+from bench.progress import step
+from bench.quality import measure_quality
+from bench.record import Runtime
+from bench.runtime import measure_runtimes, shortened
+from bench.statistics import summarise
+from bench.subject import Subject, Tell, adopt, settle_weights, start
+from bench.worker import Worker
+from models.errors import EsrError
+
+# Data sets of a few megabytes, which are fetched without being named: for a single network, and for a whole run.
+TINY, SMALL = ("Set5",), ("Set5", "Set14", "B100")
+
+
+def run(plan: Plan, tell: Tell) -> list[Subject]:
+    """Measure everything of `plan`.
+
+    Args:
+        tell: receives one line of news at a time.
+
+    Raises:
+        EsrError: for options, weights or data sets that are missing or unusable, before anything is measured; a
+            network that fails later is reported in its Subject and the others go on.
+    """
+    subjects = [start(name, plan, tell) for name in plan.models]
+    for subject in subjects if plan.measure else ():
+        _settle_weights(subject, alone=len(subjects) == 1, tell=tell)
+    scorable = [s for s in subjects if s.record.weights.status != "random"]
+    datasets = _datasets(plan, scorable) if "quality" in plan.measure else []
+    for subject in subjects:
+        adopt(subject, datasets, tell)
+        subject.save()
+    with ExitStack() as stack:
+        busy = [s for s in subjects if s.wants_runtime() or s.missing(datasets)]
+        workers = {s.name: stack.enter_context(Worker(s.job())) for s in busy}
+        if not plan.ntire_compat:
+            _measure_runtimes([s for s in busy if s.wants_runtime()], workers, tell)
+        for subject in busy:
+            if not subject.error:
+                _measure_quality(subject, workers[subject.name], datasets, tell)
+                subject.save()
+            workers[subject.name].close()
+    return subjects
+
+
+def _settle_weights(subject: Subject, alone: bool, tell: Tell) -> None:
+    try:
+        settle_weights(subject, tell)
+    except EsrError as error:
+        if alone:
+            raise
+        subject.fail("weights", str(error), tell)
+
+
+# ---- data sets ------------------------------------------------------------------------------------------------------
+
+
+def _datasets(plan: Plan, subjects: Sequence[Subject]) -> list[Dataset]:
+    """The data sets to score: those named, or those found. A named one that is missing raises EsrError."""
+    if plan.datasets and plan.datasets != [ALL_FOUND]:
+        named = [find_dataset(name, plan.data_dir) for name in plan.datasets]
+        return list({dataset.name: dataset for dataset in named}.values())
+    found = []
+    for name in [n for n in list_datasets() if n != "photos"]:
+        try:
+            found.append(find_dataset(name, plan.data_dir, allow_download=name in (SMALL if plan.datasets else TINY)))
+        except DatasetNotFoundError as error:
+            for subject in subjects:
+                subject.skip(f"quality:{name}", str(error), f"--data {name}")
+    return found or ([find_dataset("photos", None)] if plan.datasets else [])
+
+
+# ---- runtime and memory ---------------------------------------------------------------------------------------------
+
+
+def _measure_runtimes(subjects: Sequence[Subject], workers: dict[str, Worker], tell: Tell) -> None:
+    if not subjects:
+        return
+    plan = subjects[0].plan
+    # Memory alone needs the first passes, but no samples worth the name.
+    runs = plan.runs if "runtime" in plan.measure else 1
+    names = [s.name for s in subjects]
+    begin = time.monotonic()
+    with step("runtime [s]", total=round(plan.time_budget_s * len(names))) as progress:
+
+        def on_pass(worker: Worker, kind: str) -> None:
+            progress.describe(f"{worker.name}: {kind} [s]")
+            progress.reach(round(time.monotonic() - begin))
+
+        timed = measure_runtimes(
+            [workers[name] for name in names],
+            plan.device.type,
+            runs,
+            plan.time_budget_s,
+            plan.cuda_graph,
+            on_pass,
+            tell,
+        )
+    for subject, one in zip(subjects, timed, strict=True):
+        record = subject.record
+        if one.error:
+            subject.fail("runtime", one.error, tell)
+            subject.save()
+            continue
+        record.environment = one.environment
+        if "runtime" in plan.measure:
+            record.runtime = one.runtime(runs, [n for n in names if n != subject.name])
+            subject.done("runtime")
+            median = summarise(one.samples_ms).median_ms
+            tell(f"{subject.name}: {median:.1f} ms ({len(one.samples_ms)} samples), cold {one.cold_ms:.0f} ms")
+        if "memory" in plan.measure:
+            record.memory = one.memory
+            subject.done("memory")
+        subject.save()
+
+
+def _challenge_runtime(subject: Subject, worker: Worker) -> None:
+    """The challenge script's timing: every image of the first data set once, in order, nothing before the first."""
+    plan, record = subject.plan, subject.record
+    times = [image.time_ms for image in record.quality[0].images] if record.quality else []
+    while not record.quality and len(times) < plan.runs and sum(times) / 1e3 < plan.time_budget_s:
+        times.append(worker.sample())
+    interrupted = "" if record.quality else shortened(times, plan.runs)
+    record.environment = worker.environment()
+    record.runtime = Runtime(cold_ms=times[0], warmup_ms=[], samples_ms=times, interrupted=interrupted)
+    subject.done("runtime")
+
+
+# ---- quality --------------------------------------------------------------------------------------------------------
+
+
+def _measure_quality(subject: Subject, worker: Worker, datasets: Sequence[Dataset], tell: Tell) -> None:
+    """Score the data sets that are left, within the time budget unless they were asked for."""
+    plan, part = subject.plan, "quality"
+    try:
+        for dataset in subject.missing(datasets):
+            part = f"quality:{dataset.name}"
+            estimate_s = _estimate_s(subject, dataset)
+            if plan.datasets is None and estimate_s is not None and estimate_s > plan.time_budget_s:
+                reason = f"about {estimate_s:.0f} s, over the time budget of {plan.time_budget_s:g} s"
+                subject.skip(part, reason, f"--data {dataset.name}", estimate_s)
+                continue
+            _measure_dataset(subject, worker, dataset)
+            subject.record.environment = worker.environment()
+            subject.done(part)
+            subject.save()
+        part = "runtime"
+        if plan.ntire_compat and subject.wants_runtime():
+            _challenge_runtime(subject, worker)
+    except EsrError as error:
+        subject.fail(part, str(error), tell)
+
+
+def _measure_dataset(subject: Subject, worker: Worker, dataset: Dataset) -> None:
+    gpu = subject.plan.device.type == "cuda"
+    if gpu:
+        worker.reset_peak()
+    with step(f"{subject.name} on {dataset.name}", total=len(dataset.pairs)) as progress:
+
+        def on_image(pair: ImagePair) -> None:
+            progress.advance()
+
+        quality = measure_quality(worker.upscale, dataset, on_image)
+    quality.peak_memory = worker.read_peak() if gpu else None
+    subject.record.quality.append(quality)
+
+
+def _estimate_s(subject: Subject, dataset: Dataset) -> float | None:
+    """Seconds that the forward passes of a data set will take, from what was timed so far; None if nothing was."""
+    record = subject.record
+    if record.runtime:
+        pixels, seconds = record.settings.height * record.settings.width, sorted(record.runtime.samples_ms)[0] / 1e3
+    elif record.quality:
+        images = record.quality[-1].images
+        pixels, seconds = sum(i.height * i.width for i in images), sum(i.time_ms for i in images) / 1e3
+    else:
+        return None
+    return seconds / pixels * sum(pair.lr_pixels() for pair in dataset.pairs)

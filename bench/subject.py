@@ -1,0 +1,233 @@
+"""One network to be measured: its record so far, its weights, and what is left to do."""
+
+import datetime
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.arguments import Plan
+from bench.complexity import count_complexity
+from bench.datasets import Dataset
+from bench.engine import Job
+from bench.environment import describe, device_name
+from bench.record import Record, Settings, Skipped, WeightsInfo, read_record, without_paths, write_record
+from bench.worker import is_out_of_memory
+from models import create_model, get_spec
+from models.errors import EsrError
+from models.scan import resolve_backend
+from models.weights import WeightsUnavailableError, find_weights, load_into, read_weights
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Subject:
+    """One network of a plan.
+
+    Attributes:
+        record: filled stage by stage, and written after each.
+        weights: file to load; None for random weights.
+        error: why it could not be measured further, in one line.
+    """
+
+    record: Record
+    plan: Plan
+    weights: Path | None = None
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.record.model
+
+    def job(self) -> Job:
+        """What its worker builds."""
+        record = self.record
+        return Job(record.model, record.options, self.weights, record.settings, str(self.plan.device))
+
+    def save(self) -> None:
+        """Write the record as it is."""
+        write_record(self.record, self.plan.out)
+
+    def fail(self, part: str, error: str, tell: Tell) -> None:
+        """Note that `part` failed, in the record too; other networks go on."""
+        self.error = error
+        self.skip(part, f"failed: {error}", "")
+        tell(f"failed: {error}")
+
+    def skip(self, what: str, reason: str, extra: str, estimate_s: float | None = None) -> None:
+        """Note a part that is left out, with the command that makes it."""
+        kept = [s for s in self.record.skipped if s.what != what]
+        self.record.skipped = [*kept, Skipped(what, without_paths(reason), self.command(extra), estimate_s)]
+
+    def done(self, part: str) -> None:
+        """Note when, and by which version, `part` was measured; an older note that it was left out goes."""
+        environment = self.record.environment
+        self.record.skipped = [s for s in self.record.skipped if s.what != part]
+        self.record.provenance[part] = {
+            "created": _now(),
+            "git_commit": environment.get("git_commit"),
+            "git_dirty": environment.get("git_dirty"),
+        }
+
+    def command(self, extra: str) -> str:
+        """The command that fills this very record; `extra` says with what."""
+        plan, settings = self.plan, self.record.settings
+        words = ["python", "bench/profile.py", "--model", self.name]
+        if self.record.options:
+            words += ["--model-args", *(f"{k}={v}".replace(" ", "") for k, v in self.record.options.items())]
+        if (settings.height, settings.width) != (256, 256):
+            words += ["--input-size", f"{settings.height}x{settings.width}"]
+        if settings.precision != "fp32":
+            words += ["--precision", settings.precision]
+        if plan.backend:
+            words += ["--backend", plan.backend]
+        for switch in ("channels_last", "compile", "cuda_graph", "ntire_compat"):
+            words += ["--" + switch.replace("_", "-")] if getattr(settings, switch) else []
+        if plan.weights:
+            words += ["--weights", plan.weights.name]
+        return " ".join([*map(shlex.quote, words), "--reuse", *([extra] if extra else [])])
+
+    # ---- what is left to do -------------------------------------------------------------------------------------
+
+    def wants_runtime(self) -> bool:
+        """Whether the fixed input is to be run, for its time or for its memory."""
+        record, wants = self.record, self.plan.measure
+        if self.error:
+            return False
+        if self.plan.ntire_compat:
+            return "runtime" in wants and record.runtime is None
+        return ("runtime" in wants and record.runtime is None) or ("memory" in wants and record.memory is None)
+
+    def missing(self, datasets: Sequence[Dataset]) -> list[Dataset]:
+        """The data sets that are still to be scored."""
+        if self.error or "quality" not in self.plan.measure or self.record.weights.status == "random":
+            return []
+        scored = {quality.dataset for quality in self.record.quality}
+        return [dataset for dataset in datasets if dataset.name not in scored]
+
+
+def start(name: str, plan: Plan, tell: Tell) -> Subject:
+    """A subject with its counts, which need neither weights nor time. Raises EsrError for options that cannot be."""
+    spec = get_spec(name)
+    settings = Settings(
+        device=plan.device.type,
+        device_name=device_name(plan.device),
+        height=plan.height,
+        width=plan.width,
+        precision=plan.precision,
+        channels_last=plan.channels_last,
+        compile=plan.compile,
+        cuda_graph=plan.cuda_graph,
+        scan_backend=resolve_backend(plan.backend, plan.device.type) if spec.scan else None,
+        threads=plan.threads,
+        ntire_compat=plan.ntire_compat,
+    )
+    record = Record(
+        model=name,
+        options=plan.options,
+        display_name=spec.display_name,
+        weights=WeightsInfo("none needed"),
+        settings=settings,
+        created=_now(),
+        environment=describe(plan.device),
+    )
+    # The counts do not depend on the backend, but the tracer runs on the CPU, where not every backend does.
+    traceable = {**plan.options, "scan_backend": "chunked"} if spec.scan else plan.options
+    model = create_model(name, **traceable)
+    try:
+        record.complexity = c = count_complexity(model, plan.height, plan.width)
+    except Exception as error:
+        if isinstance(error, EsrError) or is_out_of_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise EsrError(f"{name} cannot run with {plan.options} on {plan.height}x{plan.width}: {reason}") from None
+    tell(
+        f"{name}: {c.parameters:,} parameters, {c.flops_published / 1e9:.4f} G FLOPs as published "
+        f"({c.macs / 1e9:.2f} GMAC, {c.flops / 1e9:.2f} GFLOP complete), "
+        f"{c.activations_published / 1e6:.2f} M activations, {c.conv2d} convolutions"
+    )
+    if c.uncovered_ops:
+        tell(f"{name}: NOT COUNTED in the complete FLOPs, no rule covers them: {', '.join(c.uncovered_ops)}")
+    subject = Subject(record, plan)
+    subject.done("counts")
+    return subject
+
+
+def settle_weights(subject: Subject, tell: Tell) -> None:
+    """Find the weights and load them once, so that an unfit file is refused before anything is timed.
+
+    Raises EsrError for a file that cannot be used. Where none can be had, the network keeps random weights.
+    """
+    plan, record = subject.plan, subject.record
+    spec = get_spec(record.model)
+    model = create_model(record.model, **record.options)
+    if not any(True for _ in model.parameters()):
+        return
+    if plan.weights:
+        subject.weights = plan.weights
+    elif spec.weights is None:
+        record.weights = WeightsInfo("random", note="no weights of this network were published")
+    else:
+        try:
+            subject.weights = find_weights(spec.weights, plan.data_dir)
+        except WeightsUnavailableError as error:
+            record.weights = WeightsInfo("random", spec.weights.file, source=spec.weights.url, note=str(error))
+    if subject.weights:
+        loaded = read_weights(subject.weights)
+        try:
+            load_into(model, loaded, record.model)
+        except EsrError:
+            if plan.weights or not record.options:
+                raise
+            subject.weights = None
+            record.weights = WeightsInfo("random", note="the published weights do not fit these options")
+        else:
+            known = None if plan.weights else spec.weights
+            record.weights = WeightsInfo(
+                "official" if known else "custom",
+                file=subject.weights.name,
+                sha256=loaded.sha256,
+                source=known.url if known else None,
+                note=known.note if known else "",
+            )
+    if record.weights.status == "random" and "quality" in plan.measure:
+        subject.skip("quality", f"no weights: {record.weights.note}", "--weights FILE")
+        tell(f"{record.model}: no weights, quality is not measured ({record.weights.note})")
+
+
+def adopt(subject: Subject, datasets: Sequence[Dataset], tell: Tell) -> None:
+    """Take over what an earlier record with the same settings and weights holds.
+
+    With --reuse that is everything; else what this run does not measure anew, so that nothing is lost.
+    """
+    plan, new = subject.plan, subject.record
+    path = plan.out / new.file_name
+    if not path.is_file():
+        return
+    try:
+        old = read_record(path)
+    except EsrError as error:
+        tell(f"measuring again: {error}")
+        return
+    same_weights = not plan.measure & {"runtime", "memory", "quality"} or old.weights.sha256 == new.weights.sha256
+    if old.settings != new.settings or not same_weights:
+        return
+    if old.weights.sha256 and not new.weights.sha256:
+        new.weights = old.weights  # a run for the counts alone did not look for them
+    merged = replace(old, complexity=new.complexity, weights=new.weights)
+    if old.complexity != new.complexity:
+        merged.provenance = {**old.provenance, "counts": new.provenance["counts"]}
+    if plan.reuse:
+        tell(f"{old.model}: continuing {path.name}")
+    else:
+        again = {dataset.name for dataset in datasets}
+        merged.quality = [q for q in old.quality if "quality" not in plan.measure or q.dataset not in again]
+        merged.runtime = None if "runtime" in plan.measure else old.runtime
+        merged.memory = None if "memory" in plan.measure else old.memory
+    merged.skipped = [*new.skipped, *(s for s in old.skipped if s.what not in {n.what for n in new.skipped})]
+    subject.record = merged
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

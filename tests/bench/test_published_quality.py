@@ -1,0 +1,55 @@
+"""PSNR and SSIM with the official weights, against the values that the literature and the authors' code give."""
+
+import pytest
+
+from bench.datasets import find_dataset
+from bench.engine import Engine, Job
+from bench.quality import measure_quality
+from bench.record import Quality, Settings
+from bench.statistics import quality_means
+from models import get_spec
+from models.weights import find_weights
+from tests.data import esr_data
+
+
+def evaluate(name: str, dataset: str, **options: object) -> Quality:
+    data = esr_data()
+    spec = get_spec(name)
+    weights = find_weights(spec.weights, data) if spec.weights else None
+    settings = Settings("cpu", "test", scan_backend="chunked")
+    engine = Engine(Job(name, options, weights, settings, "cpu"))
+    return measure_quality(engine.upscale, find_dataset(dataset, data), lambda pair: None)
+
+
+# Y-PSNR in dB.
+EXPECTED = [
+    ("bicubic", "Set5", 28.42),
+    ("bicubic", "Set14", 26.09),
+    ("bicubic", "B100", 25.96),
+    ("dvmsr", "Set5", 32.213),
+    ("dvmsr", "Set14", 28.633),
+    ("dvmsr", "B100", 27.584),
+    ("dvmsr_ntire", "Set5", 32.181),
+    ("rlfn", "Set5", 32.238),
+    ("rlfn_s", "Set5", 32.239),
+    ("rlfn_ntire", "Set5", 32.097),
+]
+
+
+@pytest.mark.parametrize(("name", "dataset", "expected"), EXPECTED)
+def test_psnr(name: str, dataset: str, expected: float) -> None:
+    quality = evaluate(name, dataset)
+    means = quality_means(quality.images)
+    assert means.psnr_y == pytest.approx(expected, abs=0.01)
+    if (name, dataset) == ("dvmsr", "Set5"):
+        assert means.ssim_y == pytest.approx(0.8951, abs=5e-5)
+        # What the two usual slips of the classic protocol cost.
+        assert means.psnr_y_rounded - means.psnr_y == pytest.approx(-0.021, abs=0.003)
+        assert means.psnr_y_no_border - means.psnr_y == pytest.approx(-0.12, abs=0.01)
+    if (name, dataset) == ("dvmsr", "Set14"):
+        assert any("bridge" in note for note in quality.notes)
+
+
+def test_equation_4_as_written_ruins_the_released_weights() -> None:
+    means = quality_means(evaluate("dvmsr", "Set5", vimm_skip=True).images)
+    assert means.psnr_y == pytest.approx(20.6, abs=0.1)
