@@ -1,0 +1,111 @@
+"""Build the report from records alone: tables (CSV, Markdown), figure (PNG, SVG) and explanations.
+
+python bench/report/build.py --records results/records --out results/report
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import argparse
+from collections.abc import Sequence
+
+from bench.record import write_bytes
+from bench.report import page, plots, summary
+from bench.report.differences import known_differences
+from bench.report.explain import Finding, judge
+from bench.report.lookup import DeviceRecords, Loaded, load
+from bench.report.table1 import table1
+from bench.report.tables import parameter_table, table2, table6, table9
+from bench.report.trust import LeftOut
+from models.errors import EsrError
+
+TABLES = (table1, table2, table6, table9, parameter_table)
+
+
+def build(loaded: Loaded) -> dict[str, bytes]:
+    """Path below the output folder -> content. The same records always give the same bytes.
+
+    Several devices get a folder each and an index. Raises EsrError if no record is left to report.
+    """
+    if not loaded.devices:
+        raise EsrError(
+            f"no usable record: {loaded.left_out[0].file} {loaded.left_out[0].reason} "
+            f"({len(loaded.left_out)} left out); measure again with ./run_all.sh --fresh"
+        )
+    if len(loaded.devices) == 1:
+        return _device_files(loaded.devices[0], loaded.left_out)
+    files = {"report.md": page.index_page(loaded.devices, loaded.left_out).encode()}
+    for device in loaded.devices:
+        files |= {f"{device.slug}/{name}": data for name, data in _device_files(device, loaded.left_out).items()}
+    return files
+
+
+def judge_all(device: DeviceRecords) -> list[Finding]:
+    """Every known difference, judged by one device's records."""
+    return [judge(known, device) for known in known_differences(device)]
+
+
+def _device_files(device: DeviceRecords, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
+    tables = [make(device) for make in TABLES]
+    dataset = plots.plotted_dataset(device)
+    report = page.device_page(device, dataset, tables, judge_all(device), left_out)
+    files = {"report.md": report.encode()}
+    for table in tables:
+        files[f"{table.key}.md"] = table.markdown.encode()
+        files[f"{table.key}.csv"] = table.csv.encode()
+    files["measured.md"] = summary.measured_markdown(device).encode()
+    files["measured.csv"] = summary.measured_csv(device).encode()
+    drawn = plots.draw(plots.quality_points(device, dataset), dataset, device.label)
+    files |= {f"figure1.{kind}": data for kind, data in drawn.items()}
+    return files
+
+
+def write(files: dict[str, bytes], out: Path) -> list[Path]:
+    """Write every file whole or not at all: beside its target first, then renamed. Raises EsrError if it cannot."""
+    paths = []
+    for name, data in files.items():
+        write_bytes(out / name, data)
+        paths.append(out / name)
+    return paths
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description="Build tables, figure and comparison report from records.",
+        epilog="example: python bench/report/build.py --records results/records --out results/report",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--records", type=Path, default=Path("results/records"), help="folder with records")
+    parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
+    options = parser.parse_args(arguments)
+    try:
+        loaded = load(options.records)
+        paths = write(build(loaded), options.out)
+    except EsrError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    for line in [*map(str, paths), *_summary(loaded)]:
+        print(line)  # noqa: T201
+    return 0
+
+
+def _summary(loaded: Loaded) -> list[str]:
+    lines = []
+    for device in loaded.devices:
+        findings = judge_all(device)
+        explained = sum(f.verdict == "explained" for f in findings)
+        needing = sum(f.verdict == "needs records" for f in findings)
+        lines.append(
+            f"{device.label}: {len(device.measured)} records; of {len(findings)} known differences {explained} "
+            f"explained, {len(findings) - explained - needing} not confirmed, {needing} need records"
+        )
+    return [*lines, *(f"left out {entry.file}: {entry.reason}" for entry in loaded.left_out)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

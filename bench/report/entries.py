@@ -1,0 +1,145 @@
+"""One comparison: a published number, the measured one, and their difference; a table is a list of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.record import Record
+from bench.report import figures, markup
+from bench.report.lookup import DeviceRecords, Query
+from bench.report.published import PublishedRow
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is compared, with its unit and convention.
+
+    Attributes:
+        name, unit, convention: as the table prints them.
+        figure: where the record has it (bench.report.figures).
+        decimals: of the measured value and the difference.
+        paper: column of the published table; None for a quantity that the paper does not give.
+        paper_scale, scale: factors from the paper's and the record's unit to `unit`.
+        size, ntire_compat: which record is asked.
+        cut: how the paper shortens the number before it prints it, applied to the measured value too.
+    """
+
+    name: str
+    unit: str
+    convention: str
+    figure: str
+    decimals: int
+    paper: str | None = None
+    paper_scale: float = 1
+    scale: float = 1
+    size: tuple[int, int] = (256, 256)
+    ntire_compat: bool = False
+    cut: Callable[[float], float] = float
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a table: its name there, its registry name and options, and its published row."""
+
+    label: str
+    model: str | None  # None where no record can be asked
+    published: PublishedRow | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One published number beside the measured one, both in `quantity.unit`."""
+
+    network: Network
+    quantity: Quantity
+    paper: float | None
+    paper_text: str
+    measured: float | None
+    low: float | None = None  # 95 % interval, of medians of times
+    high: float | None = None
+    file: str = ""  # record the measured value comes from
+    weights: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        """Measured minus paper, in `quantity.unit`."""
+        if self.measured is None or self.paper is None:
+            return None
+        return round(self.measured - self.paper, 9)  # without the last digits' binary noise
+
+    @property
+    def measured_text(self) -> str:
+        """The measured value as a cell; a median carries its interval."""
+        if self.quantity.figure == "runtime.median_ms":
+            return markup.interval(self.measured, self.low, self.high, markup.time_decimals(self.measured))
+        return markup.number(self.measured, self.quantity.decimals)
+
+    @property
+    def difference_text(self) -> str:
+        """The difference as a cell."""
+        return markup.difference(self.measured, self.paper, self.quantity.decimals)
+
+    @property
+    def query(self) -> Query:
+        """What to ask the records for this entry. Only for networks of the registry."""
+        q = self.quantity
+        return Query(self.network.model or "", q.figure, self.network.options, q.size, q.ntire_compat)
+
+
+def compare_with_paper(device: DeviceRecords, network: Network, quantity: Quantity) -> Entry:
+    """Look up both sides of one comparison."""
+    row, column = network.published, quantity.paper
+    paper = row.number(column) if row and column else None
+    text = row.text(column) if row and column else ""
+    if paper is not None and quantity.paper_scale != 1:
+        paper *= quantity.paper_scale
+        text = f"{paper:g}"
+    empty = Entry(network, quantity, paper, text or markup.NONE, None)
+    found = device.find(empty.query) if network.model else None
+    if found is None:
+        return empty
+    timing = figures.timing(found.record) if quantity.figure == "runtime.median_ms" else None
+    return Entry(
+        network,
+        quantity,
+        paper,
+        text or markup.NONE,
+        quantity.cut(found.value * quantity.scale),
+        timing.low_ms if timing else None,
+        timing.high_ms if timing else None,
+        found.file,
+        weights_text(found.record),
+    )
+
+
+def weights_text(record: Record) -> str:
+    """Which weights a record was measured with, in a word or two."""
+    w = record.weights
+    return f"custom {(w.sha256 or '')[:8]}".strip() if w.status == "custom" else w.status
+
+
+def entries_csv(device: DeviceRecords, entries: Sequence[Entry]) -> str:
+    """Entries as CSV, one a line, with raw numbers and the record each measured value comes from."""
+    headers = ["network", "quantity", "unit", "convention", "paper", "measured", "difference"]
+    headers += ["measured_low_95", "measured_high_95", "device", "weights", "record"]
+    return markup.csv_text(
+        headers,
+        [
+            [
+                e.network.label,
+                e.quantity.name,
+                e.quantity.unit,
+                e.quantity.convention,
+                e.paper,
+                e.measured,
+                e.difference,
+                e.low,
+                e.high,
+                device.label if e.file else None,
+                e.weights,
+                e.file,
+            ]
+            for e in entries
+        ],
+    )

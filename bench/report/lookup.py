@@ -1,0 +1,177 @@
+"""Loads a folder of records, leaves out what cannot be trusted, and finds the record for a question.
+
+Records of different devices (or thread counts) are kept apart from here on, so that no table mixes them.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.record import Record, read_record, slug
+from bench.report import figures
+from bench.report.trust import LeftOut, contradictions, disagreements
+from bench.statistics import summarise
+from models.errors import EsrError
+
+# Options at these values are the same network as options left out.
+DEFAULT_OPTIONS: dict[str, dict[str, Any]] = {
+    "dvmsr": {
+        "channels": 60,
+        "depths": [2, 2, 2, 2],
+        "upsampler": "pixelshuffledirect",
+        "vimm_skip": False,
+        "bidirectional": False,
+    },
+}
+
+# Networks whose weights a user must bring: they were not published, or only where their checksum could not be learnt.
+OWN_WEIGHTS = ("dvmsr_bi", "swinir_light")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A record and the name it is cited by: its path inside the records folder."""
+
+    file: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Query:
+    """One number wanted of one network.
+
+    Attributes:
+        model: registry name.
+        figure: a figure of `bench.report.figures`, such as "complexity.macs" or "quality.Set5.psnr_y".
+        options: model options that differ from the registry's.
+        size: input height and width; quality is measured on whole images and ignores it.
+        ntire_compat: the challenge script's way of timing instead of the harness's.
+    """
+
+    model: str
+    figure: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] = (256, 256)
+    ntire_compat: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer to a query, with its record for citation."""
+
+    file: str
+    record: Record
+    value: float
+
+
+@dataclass(frozen=True)
+class DeviceRecords:
+    """Every trusted record of one device."""
+
+    kind: str  # "cpu" or "cuda"
+    name: str
+    threads: int | None
+    measured: tuple[Measured, ...]
+
+    @property
+    def label(self) -> str:
+        """The device in words, with the threads where they matter."""
+        if self.threads is None:
+            return self.name
+        return f"{self.name}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+    @property
+    def slug(self) -> str:
+        """The device as a folder name."""
+        return slug(f"{self.name}-{self.threads}t" if self.threads else self.name)
+
+    def find(self, query: Query) -> Found | None:
+        """The best record that answers `query`, or None.
+
+        Timing, memory and quality come from plain fp32 runs only (no channels_last, compile or CUDA graph), quality
+        from published weights only (OWN_WEIGHTS: also from a user's). Among scan backends the one with the smallest
+        median time is taken. A challenge-style run with scores timed a data set's images, so its time is of no size.
+        """
+        part = query.figure.split(".")[0]
+        options = canonical(query.model, query.options)
+        answers: list[tuple[tuple[bool, float, str], Found]] = []
+        for item in self.measured:
+            record, s = item.record, item.record.settings
+            if record.model != query.model or canonical(record.model, record.options) != options:
+                continue
+            same_size = (s.height, s.width) == query.size
+            plain = is_plain(record) and s.ntire_compat == query.ntire_compat
+            if (part != "quality" and not same_size) or (part != "complexity" and not plain):
+                continue
+            if part == "runtime" and s.ntire_compat and record.quality:
+                continue
+            custom = record.weights.status == "custom" and record.model not in OWN_WEIGHTS
+            if custom or (part == "quality" and record.weights.status == "random"):
+                continue
+            value = figures.value(record, query.figure)
+            if value is not None:
+                median = summarise(record.runtime.samples_ms).median_ms if record.runtime else math.inf
+                answers.append(((not (plain and same_size), median, item.file), Found(item.file, record, value)))
+        return min(answers, key=lambda a: a[0])[1] if answers else None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A records folder, sorted: what can be used, by device, and what was left out."""
+
+    devices: tuple[DeviceRecords, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def canonical(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """`options` without those that say what the registry's network is anyway."""
+    defaults = DEFAULT_OPTIONS.get(model, {})
+    return {k: v for k, v in sorted(options.items()) if k not in defaults or defaults[k] != v}
+
+
+def is_plain(record: Record) -> bool:
+    """Whether the network ran in fp32 as it is, without TF32 or any speed-up switch."""
+    s = record.settings
+    return s.precision == "fp32" and not (s.channels_last or s.compile or s.cuda_graph)
+
+
+def load(folder: Path) -> Loaded:
+    """Read every record under `folder`. Raises EsrError if the folder is missing or holds no JSON file."""
+    if not folder.is_dir():
+        raise EsrError(f"--records {folder} is not a folder; measure first: ./run_all.sh or python bench/profile.py")
+    paths = sorted(p for p in folder.rglob("*.json") if not p.name.startswith("."))
+    if not paths:
+        raise EsrError(f"--records {folder} holds no record; measure first: ./run_all.sh or python bench/profile.py")
+
+    left_out: list[LeftOut] = []
+    kept: list[Measured] = []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        try:
+            record = read_record(path)
+        except EsrError as error:
+            left_out.append(LeftOut(name, str(error).replace(str(path), "the file")))
+            continue
+        faults = contradictions(record)
+        if faults:
+            left_out.append(LeftOut(name, f"contradicts itself: {faults[0]}"))
+        else:
+            kept.append(Measured(name, record))
+
+    disputed = disagreements([(m.file, m.record, canonical(m.record.model, m.record.options)) for m in kept])
+    out = {entry.file for entry in disputed}
+    return Loaded(_by_device(m for m in kept if m.file not in out), tuple(sorted([*left_out, *disputed])))
+
+
+def _by_device(measured: Iterable[Measured]) -> tuple[DeviceRecords, ...]:
+    groups: dict[tuple[str, str, int], list[Measured]] = defaultdict(list)
+    for item in measured:
+        s = item.record.settings
+        groups[s.device, s.device_name, s.threads or 0].append(item)
+    return tuple(
+        DeviceRecords(kind, name, threads or None, tuple(items))
+        for (kind, name, threads), items in sorted(groups.items())
+    )

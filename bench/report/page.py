@@ -1,0 +1,109 @@
+"""The report as Markdown: one page a device, and an index where there are several."""
+
+from collections.abc import Sequence
+
+from bench.report import summary
+from bench.report.explain import Finding, finding_markdown
+from bench.report.headline import headline_markdown
+from bench.report.lookup import DeviceRecords
+from bench.report.markup import markdown_table
+from bench.report.tables import Table
+from bench.report.trust import LeftOut
+
+CONVENTIONS = """\
+How to read the numbers:
+
+- **As published** is what the paper's and the challenge's scripts print; **complete** counts everything that runs.
+- FLOPs as published: fvcore, a multiply-add is 1. FLOPs complete: a multiply-add is 2. MACs: multiply-adds only.
+- Time: warm passes in fp32, median with its 95 % bootstrap interval (none below 6 samples: "few samples"); where two
+  intervals overlap, or a network has none, the order is unresolved. An interval speaks for one process and leaves out
+  what changes from one process to the next.
+- Memory: on a GPU the allocator's peak, weights and input included; on a CPU how far a fresh process grows.
+- "—": no such number. Stand-in: measured here because the data of the paper's column is not at hand."""
+
+
+def device_page(
+    device: DeviceRecords,
+    dataset: str,
+    tables: Sequence[Table],
+    findings: Sequence[Finding],
+    left_out: Sequence[LeftOut],
+) -> str:
+    """The comparison report of one device. `dataset` is the figure's."""
+    return (
+        "\n\n".join(
+            [
+                f"# DVMSR, RLFN and SwinIR-light: published and measured on {device.label}",
+                _scope(device),
+                CONVENTIONS,
+                f"## Headline numbers\n\nAt 1 x 3 x 256 x 256 in fp32.\n\n{headline_markdown(device)}",
+                _figure(dataset),
+                "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
+                "hold every record with every figure.",
+                *(f"### {table.title}\n\n{_demote(table.short or table.body).rstrip()}" for table in tables),
+                _explanations(findings),
+                f"## What is missing\n\nSkipped by the measurements:\n\n{summary.skipped_markdown(device)}\n\n"
+                "What the tables and explanations miss stands below each, with its command.",
+                left_out_markdown(left_out),
+            ]
+        )
+        + "\n"
+    )
+
+
+def index_page(devices: Sequence[DeviceRecords], left_out: Sequence[LeftOut]) -> str:
+    """Links to the devices' pages. Figures of different devices never share a table."""
+    links = [f"- [{d.label}]({d.slug}/report.md): {len(d.measured)} records" for d in devices]
+    return "\n\n".join(["# Reports by device", "\n".join(links), left_out_markdown(left_out)]) + "\n"
+
+
+def left_out_markdown(left_out: Sequence[LeftOut]) -> str:
+    """The records that were not used, and why."""
+    lines = [f"- `{entry.file}`: {entry.reason}" for entry in left_out]
+    return "## Records left out\n\n" + ("\n".join(lines) or "None.")
+
+
+def _scope(device: DeviceRecords) -> str:
+    records = [m.record for m in device.measured]
+    networks = sorted({r.model for r in records})
+    datasets = sorted({q.dataset for r in records for q in r.quality})
+    days = sorted({r.created[:10] for r in records})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    facts = [
+        ["Device", device.label],
+        ["Records", f"{len(records)}, of {when}"],
+        ["Networks", ", ".join(networks)],
+        ["Data sets", ", ".join(datasets) or "none"],
+    ]
+    return (
+        f"## What was measured\n\n{markdown_table(['Measured', 'Value'], facts, left=2)}\n\n"
+        f"<details><summary>Environment</summary>\n\n{summary.environment_markdown(device.measured)}\n\n</details>"
+    )
+
+
+def _figure(dataset: str) -> str:
+    return (
+        f"## Quality against size\n\n![PSNR of Y on {dataset} against parameters](figure1.png)\n\n"
+        f"After the paper's Figure 1: PSNR of Y (dB) on {dataset} against parameters (thousands). Networks without "
+        "parameters and variants by option are left out."
+    )
+
+
+def _explanations(findings: Sequence[Finding]) -> str:
+    overview = [[f"({f.known.key})", f.known.title, f.verdict] for f in findings]
+    table = markdown_table(["", "Difference", "Verdict"], overview, left=3)
+    intro = (
+        "Each cites two measured numbers, one with the cause and one without it; a record that holds both is cited for "
+        "both. "
+        "Each verdict is computed from them. *Explained*: these records bear the cause out to the "
+        "stated digit. *Not confirmed by these records*: they do not, or cannot. *Needs records*: a number is missing."
+    )
+    return (
+        f"## Known differences, explained\n\n{intro}\n\n{table}\n\n"
+        + "\n".join(map(finding_markdown, findings)).rstrip()
+    )
+
+
+def _demote(text: str) -> str:
+    """Headings of a table's page, two levels down."""
+    return "\n".join(f"##{line}" if line.startswith("## ") else line for line in text.split("\n"))

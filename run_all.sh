@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Set up, measure everything that can be measured here, and write the report.
+#   ./run_all.sh           continues where an earlier run stopped, and keeps what is finished
+#   ./run_all.sh --fresh   measures everything again
+# Data: ESR_DATA=folder with images/ and weights/. Device: a GPU where there is one.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+reuse=--reuse
+case "${1-}" in
+    "") ;;
+    --fresh) reuse= ;;
+    *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+esac
+records=results/records
+failed=0
+# A network that fails (status 1) is a row in the report; anything else stops the run.
+measure() {
+    .venv/bin/python bench/profile.py --out "$records" $reuse "$@" && return
+    failed=$?
+    [ "$failed" -eq 1 ] || exit "$failed"
+}
+
+./setup.sh
+echo "== every network: counts, runtime, memory, quality"
+measure --model bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light --data available --time-budget 30
+echo "== at the size of DIV2K's LR images: runtime, memory"
+measure --model dvmsr dvmsr_ntire dvmsr_bi rlfn_ntire swinir_light --input-size 339x510 --measure runtime memory \
+    --time-budget 40
+echo "== the challenge's own timing, without a warm-up"
+measure --model rlfn_ntire --ntire-compat --measure runtime
+echo "== DVMSR with the skip connection of Eq. (4)"
+measure --model dvmsr --model-args vimm_skip=True --measure quality --data available
+echo "== the variants of Tables 3, 4, 5 and 8: counts"
+measure --model dvmsr --model-args 'depths=[2,2]' --measure counts >/dev/null
+measure --model dvmsr --model-args channels=180 --measure counts >/dev/null
+for depths in 6,6,6,6 2,2,9,2 2,2,2,2 1,1,1,1 2,2 2,2,2,2,2,2 2,2,2,2,2,2,2,2,2,2; do
+    measure --model dvmsr --model-args upsampler=pixelshuffle channels=180 "depths=[$depths]" --measure counts >/dev/null
+done
+for size in 150:2,2,2,2 192:2,2,2,2 210:2,2,2,2 192:2,2,2,2,2,2,2,2; do
+    measure --model dvmsr --model-args upsampler=pixelshuffle "channels=${size%:*}" "depths=[${size#*:}]" --measure counts >/dev/null
+done
+echo "== the report"
+.venv/bin/python bench/report/build.py --records "$records" --out results/report
+exit $failed
