@@ -19,7 +19,7 @@ BACKEND_VARIABLE = "ESR_SCAN_BACKEND"
 
 
 class Backend(NamedTuple):
-    """Where a backend runs. Its kernels are registered in `models.scan.operator`."""
+    """Where a backend runs. Its kernels are named in `models.scan.operator`."""
 
     devices: tuple[str, ...]
     available: Callable[[], bool]
@@ -39,7 +39,7 @@ def _mamba_ssm_imports() -> bool:
     return True
 
 
-# A new backend (a native CPU kernel, Triton) is one file in this folder, one entry here and one in operator.KERNELS.
+# A new backend (a native CPU kernel, Triton) is one file in this folder, one entry here and one in operator.kernel.
 BACKENDS: dict[str, Backend] = {
     "reference": Backend(("cpu", "cuda"), _always, "a loop over the tokens; the oracle, slow"),
     "chunked": Backend(("cpu", "cuda"), _always, "pure PyTorch, all chunks of the sequence at once"),

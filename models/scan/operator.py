@@ -4,18 +4,59 @@ To PyTorch the scan is one opaque operator whatever the backend: it traces and e
 it through its formula, and autograd calls `esr::selective_scan_backward`.
 """
 
-from types import ModuleType
-from typing import Any
+import functools
+from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from models.scan import chunked, pointwise, reference
+from models.scan import chunked, reference
+from models.scan.unfused import Unfused
 
-# Backends made of a `scan` and a `scan_backward` on activated steps; what acts on single tokens is shared.
-KERNELS: dict[str, ModuleType] = {"reference": reference, "chunked": chunked}
+
+class Kernel(Protocol):
+    """What a backend provides. Arguments as those of the operator; it may take them in any strides."""
+
+    def forward(
+        self,
+        u: Tensor,
+        delta: Tensor,
+        A: Tensor,
+        B: Tensor,
+        C: Tensor,
+        D: Tensor | None,
+        z: Tensor | None,
+        delta_bias: Tensor | None,
+        delta_softplus: bool,
+    ) -> Tensor:
+        """(b, d, L) in u's dtype, channels-last in memory."""
+
+    def backward(
+        self,
+        grad: Tensor,
+        u: Tensor,
+        delta: Tensor,
+        A: Tensor,
+        B: Tensor,
+        C: Tensor,
+        D: Tensor | None,
+        z: Tensor | None,
+        delta_bias: Tensor | None,
+        delta_softplus: bool,
+    ) -> list[Tensor]:
+        """Gradients of the tensors in order, an empty one for each that was None; those of u, delta, B, C and z are
+        channels-last in memory."""
+
+
+@functools.cache
+def kernel(backend: str) -> Kernel:
+    """The kernels of a backend, imported when they are first asked for: some need a compiler or a GPU's libraries."""
+    if backend == "reference":
+        return Unfused(reference)
+    if backend == "chunked":
+        return Unfused(chunked)
+    raise ValueError(f"no kernels for backend {backend!r}")
 
 
 @torch.library.custom_op("esr::selective_scan", mutates_args=())
@@ -32,12 +73,7 @@ def selective_scan(
     backend: str,
 ) -> Tensor:
     """See `models.scan.selective_scan`. Returns (b, d, L) in u's dtype, channels-last in memory."""
-    dtype = pointwise.working_dtype(u, delta, A, B, C)
-    u_, delta_, B_, C_ = (_tokens_first(x, dtype) for x in (u, delta, B, C))
-    steps = pointwise.step_size(delta_, _to(delta_bias, dtype), delta_softplus)
-    y = KERNELS[backend].scan(u_, steps, A.to(dtype), B_, C_)
-    y = pointwise.skip_and_gate(y, u_, _to(D, dtype), None if z is None else _tokens_first(z, dtype))
-    return _channels_first(y, u.dtype)
+    return kernel(backend).forward(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
 
 
 @torch.library.custom_op("esr::selective_scan_backward", mutates_args=())
@@ -55,27 +91,7 @@ def selective_scan_backward(
     backend: str,
 ) -> list[Tensor]:
     """Gradients of u, delta, A, B, C, D, z and delta_bias; an empty tensor for an argument that was None."""
-    dtype = pointwise.working_dtype(u, delta, A, B, C)
-    grad_, u_, delta_, B_, C_ = (_tokens_first(x, dtype) for x in (grad, u, delta, B, C))
-    z_ = None if z is None else _tokens_first(z, dtype)
-    D_, bias, A_ = _to(D, dtype), _to(delta_bias, dtype), A.to(dtype)
-    steps = pointwise.step_size(delta_, bias, delta_softplus)
-    grad_y = grad_ if z_ is None else grad_ * F.silu(z_)
-    y, du, dsteps, dA, dB, dC = KERNELS[backend].scan_backward(grad_y, u_, steps, A_, B_, C_)
-    dz = u.new_empty(0) if z_ is None else pointwise.skip_and_gate_backward(grad_, y, u_, D_, z_)
-    ddelta = pointwise.step_size_backward(dsteps, delta_, bias, delta_softplus)
-    if D_ is not None:
-        du = torch.addcmul(du, grad_y, D_)
-    return [
-        _channels_first(du, u.dtype),
-        _channels_first(ddelta, delta.dtype),
-        dA.to(A.dtype),
-        _channels_first(dB, B.dtype),
-        _channels_first(dC, C.dtype),
-        u.new_empty(0) if D is None else (grad_y * u_).sum((0, 1)).to(D.dtype),
-        dz if z is None else _channels_first(dz, z.dtype),
-        u.new_empty(0) if delta_bias is None else ddelta.sum((0, 1)).to(delta_bias.dtype),
-    ]
+    return kernel(backend).backward(grad, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
 
 
 @selective_scan.register_fake
@@ -140,21 +156,7 @@ def selective_scan_flops(u_shape: list[int], delta_shape: list[int], A_shape: li
     return 9 * b * length * d * A_shape[1]
 
 
-def _tokens_first(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """(b, c, L) -> contiguous (b, L, c)."""
-    return x.transpose(1, 2).to(dtype).contiguous()
-
-
-def _channels_first(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """(b, L, c) -> (b, c, L), a view."""
-    return x.to(dtype).contiguous().transpose(1, 2)
-
-
 def _empty_like(x: Tensor) -> Tensor:
-    """An empty (b, c, L) tensor with channels-last memory, as `_channels_first` returns it."""
+    """An empty (b, c, L) tensor with channels-last memory, as the kernels return it."""
     b, c, length = x.shape
     return x.new_empty(b, length, c).transpose(1, 2)
-
-
-def _to(x: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    return None if x is None else x.to(dtype)
