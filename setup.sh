@@ -15,3 +15,5 @@ if ! cmp -s requirements.txt .venv/installed.txt || ! .venv/bin/python -c '' 2>/
     .venv/bin/python -m pip install --disable-pip-version-check $quiet -r requirements.txt
     cp requirements.txt .venv/installed.txt
 fi
+# Quick where it is done; where there is no compiler it says so and PyTorch does the work.
+[ -e .venv/native.txt ] || { .venv/bin/python -m models.scan.native && touch .venv/native.txt; }

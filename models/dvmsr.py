@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.scan import selective_scan
+from models.scan import resolve_backend, selective_scan
+from models.scan.mixer import can_fuse, mamba_mixer
 
 RGB_MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K
 
@@ -24,6 +25,11 @@ class Mamba(nn.Module):
     and in_proj and out_proj are shared (Vision Mamba, Zhu et al. 2024; Table 6 of the DVMSR paper).
     """
 
+    A_log: nn.Parameter
+    D: nn.Parameter
+    conv1d: nn.Conv1d
+    x_proj: nn.Linear
+    dt_proj: nn.Linear
     keep_float32 = ("A_log", "A_b_log", "D", "D_b")  # trained A reaches -7216, which half precision cannot resolve
 
     def __init__(
@@ -57,6 +63,25 @@ class Mamba(nn.Module):
         out: Tensor = self.out_proj(y.transpose(1, 2))  # (b, L, c)
         return out
 
+    def fused(self, x: Tensor, norm: nn.LayerNorm, backend: str) -> Tensor:
+        """`forward(norm(x))` as one operator, without gradients."""
+        return mamba_mixer(
+            x,
+            norm.weight,
+            norm.bias,
+            norm.eps,
+            self.in_proj.weight,
+            self.conv1d.weight,
+            self.conv1d.bias,
+            self.x_proj.weight,
+            self.dt_proj.weight,
+            self.dt_proj.bias,
+            -torch.exp(self.A_log.float()),
+            self.D.float(),
+            self.out_proj.weight,
+            backend,
+        )
+
     def _direction(self, x: Tensor, z: Tensor, suffix: str) -> Tensor:
         """Causal convolution, input-dependent step, B and C, scan and gate: (b, d, L) -> (b, d, L)."""
         x = F.silu(getattr(self, "conv1d" + suffix)(x)[..., : x.shape[-1]])
@@ -80,23 +105,33 @@ class Mamba(nn.Module):
 class ViMM(nn.Module):
     """Vision Mamba module, section 3.2. Eq. (4) adds its input to its output; the released network does not."""
 
-    def __init__(self, channels: int, skip: bool, bidirectional: bool, scan_backend: str | None) -> None:
+    def __init__(self, channels: int, skip: bool, bidirectional: bool, scan_backend: str | None, fused: bool) -> None:
         super().__init__()
         self.mixer = Mamba(channels, bidirectional=bidirectional, scan_backend=scan_backend)
         self.norm = nn.LayerNorm(channels)
-        self.skip = skip
+        self.skip, self.fuse = skip, fused
 
     def forward(self, x: Tensor) -> Tensor:  # (b, L, c)
-        y: Tensor = self.mixer(self.norm(x))
+        backend = self._fused_backend(x)
+        y: Tensor = self.mixer.fused(x, self.norm, backend) if backend else self.mixer(self.norm(x))
         return x + y if self.skip else y
+
+    def _fused_backend(self, x: Tensor) -> str | None:
+        """The backend whose fused mixer takes this input; None where the separate steps have to run."""
+        if not self.fuse or self.mixer.bidirectional or torch.is_grad_enabled():
+            return None
+        backend = resolve_backend(self.mixer.scan_backend, x.device.type)
+        return backend if can_fuse(backend, x.dtype) else None
 
 
 class RSSB(nn.Module):
     """Residual state-space block, section 3.1, Eq. (3): ViMMs, then a convolution, around a skip connection."""
 
-    def __init__(self, channels: int, depth: int, skip: bool, bidirectional: bool, scan_backend: str | None) -> None:
+    def __init__(
+        self, channels: int, depth: int, skip: bool, bidirectional: bool, scan_backend: str | None, fused: bool
+    ) -> None:
         super().__init__()
-        blocks = nn.Sequential(*(ViMM(channels, skip, bidirectional, scan_backend) for _ in range(depth)))
+        blocks = nn.Sequential(*(ViMM(channels, skip, bidirectional, scan_backend, fused) for _ in range(depth)))
         self.residual_group = nn.ModuleDict({"blocks": blocks})  # the level exists only in the release's names
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
@@ -117,6 +152,8 @@ class DVMSR(nn.Module):
         bidirectional: scan in both directions (Table 6).
         scale: 2, 3, 4 or 8 ("pixelshuffle": a power of two).
         scan_backend: see `models.scan.selective_scan`.
+        fused: without gradients, run each LayerNorm and mixer as one operator where the backend has it; the same
+            weights and, to rounding, the same image.
     """
 
     mean: Tensor
@@ -131,18 +168,20 @@ class DVMSR(nn.Module):
         bidirectional: bool = False,
         scale: int = 4,
         scan_backend: str | None = None,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         if upsampler not in ("pixelshuffledirect", "pixelshuffle"):
             raise ValueError(f"upsampler is 'pixelshuffledirect' or 'pixelshuffle', not {upsampler!r}")
-        if not isinstance(vimm_skip, bool) or not isinstance(bidirectional, bool):
-            raise ValueError(f"vimm_skip and bidirectional are True or False, not {vimm_skip!r} and {bidirectional!r}")
+        for name, value in {"vimm_skip": vimm_skip, "bidirectional": bidirectional, "fused": fused}.items():
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} is True or False, not {value!r}")
         if channels < 1 or not depths or min(depths) < 1:
             raise ValueError(f"channels and every depth must be at least 1, not {channels} and {list(depths)}")
         self.register_buffer("mean", torch.tensor(RGB_MEAN).view(1, 3, 1, 1), persistent=False)
         self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
         self.patch_embed = nn.ModuleDict({"norm": nn.LayerNorm(channels)})
-        self.layers = nn.ModuleList(RSSB(channels, d, vimm_skip, bidirectional, scan_backend) for d in depths)
+        self.layers = nn.ModuleList(RSSB(channels, d, vimm_skip, bidirectional, scan_backend, fused) for d in depths)
         self.norm_f = nn.LayerNorm(channels)
         self.conv_after_body = nn.Conv2d(channels, channels, 3, padding=1)
         if upsampler == "pixelshuffledirect":
@@ -154,6 +193,7 @@ class DVMSR(nn.Module):
             self.upsample = classical_upsampler(64, scale)
             self.conv_last = nn.Conv2d(64, 3, 3, padding=1)
         self.apply(_initialise)
+        self.to(memory_format=torch.channels_last)  # as tokens lie in memory; convolutions then copy nothing
 
     def forward(self, x: Tensor) -> Tensor:
         size = (x.shape[2], x.shape[3])

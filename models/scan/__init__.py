@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from models.errors import EsrError
@@ -24,10 +25,17 @@ class Backend(NamedTuple):
     devices: tuple[str, ...]
     available: Callable[[], bool]
     summary: str
+    cure: str = ""  # what to do where it is not available
 
 
 def _always() -> bool:
     return True
+
+
+def _native_loads() -> bool:
+    from models.scan import native  # compiles on first use
+
+    return native.available()
 
 
 @functools.cache
@@ -43,10 +51,16 @@ def _mamba_ssm_imports() -> bool:
 BACKENDS: dict[str, Backend] = {
     "reference": Backend(("cpu", "cuda"), _always, "a loop over the tokens; the oracle, slow"),
     "chunked": Backend(("cpu", "cuda"), _always, "pure PyTorch, all chunks of the sequence at once"),
-    "mamba_ssm": Backend(("cuda",), _mamba_ssm_imports, "the authors' CUDA kernel, where mamba-ssm is installed"),
+    "native": Backend(("cpu",), _native_loads, "C++, compiled on first use where a compiler is at hand", "install g++"),
+    "mamba_ssm": Backend(
+        ("cuda",),
+        _mamba_ssm_imports,
+        "the authors' CUDA kernel, where mamba-ssm is installed",
+        "see requirements-gpu.txt",
+    ),
 }
 # What `auto` takes, by device, best first.
-PREFERENCE = {"cpu": ("chunked",), "cuda": ("mamba_ssm", "chunked")}
+PREFERENCE = {"cpu": ("native", "chunked"), "cuda": ("mamba_ssm", "chunked")}
 
 
 def list_backends(device: str | None = None) -> list[str]:
@@ -54,6 +68,7 @@ def list_backends(device: str | None = None) -> list[str]:
     return [n for n, b in BACKENDS.items() if b.available() and (device is None or device in b.devices)]
 
 
+@torch.compiler.assume_constant_result
 def resolve_backend(name: str | None, device: str) -> str:
     """The backend that `name` means on `device`: the argument, else $ESR_SCAN_BACKEND, else `auto`.
 
@@ -67,7 +82,7 @@ def resolve_backend(name: str | None, device: str) -> str:
     if device != "meta" and device not in BACKENDS[name].devices:
         raise EsrError(f"scan backend {name!r} does not run on {device}; use one of {', '.join(list_backends(device))}")
     if not BACKENDS[name].available():
-        raise EsrError(f"scan backend {name!r} is not installed; see requirements-gpu.txt, or use --backend auto")
+        raise EsrError(f"scan backend {name!r} is not installed; {BACKENDS[name].cure}, or use --backend auto")
     return name
 
 

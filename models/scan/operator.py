@@ -5,7 +5,8 @@ it through its formula, and autograd calls `esr::selective_scan_backward`.
 """
 
 import functools
-from typing import Any, Protocol
+import importlib
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -56,6 +57,8 @@ def kernel(backend: str) -> Kernel:
         return Unfused(reference)
     if backend == "chunked":
         return Unfused(chunked)
+    if backend == "native":
+        return cast(Kernel, importlib.import_module("models.scan.native"))
     raise ValueError(f"no kernels for backend {backend!r}")
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.datasets import find_dataset
-from models import create_model
+from models import create_model, scan
 from models.dvmsr import Mamba
 from models.errors import EsrError
 from models.scan import chunked, list_backends, resolve_backend, selective_scan
@@ -125,7 +125,7 @@ def test_float32_accuracy_on_real_layer_inputs(checkpoint: str) -> None:
         captured.append(scan_inputs(mixer, x, z))
         return Mamba._direction(mixer, x, z, suffix)
 
-    model = create_model(checkpoint, pretrained=True, data_dir=data)
+    model = create_model(checkpoint, pretrained=True, data_dir=data, fused=False)
     for mixer in [m for m in model.modules() if isinstance(m, Mamba)]:
         mixer._direction = lambda x, z, suffix, mixer=mixer: capture(x, z, suffix, mixer)  # type: ignore[method-assign]
     lr = find_dataset("Set5", data).pairs[2].load().lr  # butterfly, 64 x 64
@@ -196,34 +196,40 @@ def test_half_precision_inputs_keep_a_float32_state(backend: str, dtype: torch.d
 
 
 MEMORY_SCRIPT = """
+import sys
 import torch
 from bench.memory import resident_growth
 from models.scan import selective_scan
-L, d, n = 65536, 120, 16
+L, d, n, backend = 65536, 120, 16, sys.argv[1]
 x = [torch.randn(1, d, L), torch.randn(1, d, L), -torch.rand(d, n), torch.randn(1, n, L), torch.randn(1, n, L)]
 with torch.no_grad():
-    forward = resident_growth(lambda: selective_scan(*x, delta_softplus=True, backend="chunked"))
+    forward = resident_growth(lambda: selective_scan(*x, delta_softplus=True, backend=backend))
 for t in x:
     t.requires_grad_()
-both = resident_growth(lambda: selective_scan(*x, delta_softplus=True, backend="chunked").sum().backward())
+both = resident_growth(lambda: selective_scan(*x, delta_softplus=True, backend=backend).sum().backward())
 print(forward.peak_allocated // 2**20, both.peak_allocated // 2**20)
 """
 
 
-def test_memory_never_holds_all_states() -> None:
-    # All states at once would be 503 MB forward, and several times that backward.
-    done = subprocess.run([sys.executable, "-c", MEMORY_SCRIPT], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(("backend", "forward_mib", "both_mib"), [("chunked", 400, 1536), ("native", 150, 512)])
+def test_memory_never_holds_all_states(backend: str, forward_mib: int, both_mib: int) -> None:
+    # All states at once would be 503 MB forward, and several times that backward. The output alone has 30 MiB.
+    if backend not in BACKENDS:
+        pytest.skip(f"{backend} is not available here")
+    command = [sys.executable, "-c", MEMORY_SCRIPT, backend]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     forward, both = map(int, done.stdout.split())
-    assert 30 < forward < 400
-    assert forward < both < 1536
+    assert 29 < forward < forward_mib
+    assert forward < both < both_mib
 
 
-def test_tiny_steps_keep_their_digits() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tiny_steps_keep_their_digits(backend: str) -> None:
     # log(1 + exp(x)) in float32 would give 0 or 10 % errors here.
     x = make_inputs(1, 1, 1, 3, torch.float32)
     x["delta"][:] = -15.0
     x = {**x, "A": torch.full((1, 1), -1e-3), "delta_bias": None, "D": None, "z": None}  # type: ignore[dict-item]
-    got = selective_scan(**x, delta_softplus=True, backend="chunked")
+    got = selective_scan(**x, delta_softplus=True, backend=backend)
     h, step = 0.0, torch.nn.functional.softplus(torch.tensor(-15.0, dtype=torch.float64)).item()
     for t in range(3):
         h = torch.exp(torch.tensor(-1e-3 * step, dtype=torch.float64)).item() * h
@@ -255,15 +261,24 @@ def test_flop_formula() -> None:
     assert counter.get_total_flops() == 9 * 2 * 5 * 3 * 4
 
 
-def test_same_input_same_bits() -> None:
-    x = make_inputs(1, 8, 16, 5000, torch.float32)
-    first = selective_scan(**x, delta_softplus=True, backend="chunked")
-    assert torch.equal(first, selective_scan(**x, delta_softplus=True, backend="chunked"))
+@pytest.mark.parametrize("backend", FAST)
+def test_same_input_same_bits(backend: str) -> None:
+    def run() -> list[Tensor]:
+        leaves = {k: v.clone().requires_grad_() for k, v in make_inputs(2, 40, 16, 3000, torch.float32).items()}
+        out = selective_scan(**leaves, delta_softplus=True, backend=backend)
+        out.sin().sum().backward()
+        return [out, *(leaf.grad for leaf in leaves.values() if leaf.grad is not None)]
+
+    assert all(torch.equal(a, b) for a, b in zip(run(), run(), strict=True))
 
 
 def test_backend_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ESR_SCAN_BACKEND", raising=False)
+    assert resolve_backend(None, "cpu") == ("native" if "native" in BACKENDS else "chunked")
+    monkeypatch.setitem(scan.BACKENDS, "native", scan.BACKENDS["native"]._replace(available=lambda: False))
     assert resolve_backend(None, "cpu") == "chunked"
+    with pytest.raises(EsrError, match=r"'native' is not installed; install g\+\+, or use --backend auto"):
+        resolve_backend("native", "cpu")
     monkeypatch.setenv("ESR_SCAN_BACKEND", "reference")
     assert resolve_backend(None, "cpu") == "reference"
     assert resolve_backend("chunked", "cpu") == "chunked"
