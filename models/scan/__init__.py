@@ -6,6 +6,7 @@ Mamba (Gu and Dao 2023), Algorithm 2; shapes and argument names as in mamba-ssm'
 """
 
 import functools
+import importlib.util
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -38,6 +39,10 @@ def _native_loads() -> bool:
     return native.available()
 
 
+def _triton_is_there() -> bool:
+    return importlib.util.find_spec("triton") is not None
+
+
 @functools.cache
 def _mamba_ssm_imports() -> bool:
     try:
@@ -47,11 +52,14 @@ def _mamba_ssm_imports() -> bool:
     return True
 
 
-# A new backend (a native CPU kernel, Triton) is one file in this folder, one entry here and one in operator.kernel.
+# A new backend is one file in this folder, one entry here and one in operator.kernel; a fused mixer, one in mixer.py.
 BACKENDS: dict[str, Backend] = {
     "reference": Backend(("cpu", "cuda"), _always, "a loop over the tokens; the oracle, slow"),
     "chunked": Backend(("cpu", "cuda"), _always, "pure PyTorch, all chunks of the sequence at once"),
     "native": Backend(("cpu",), _native_loads, "C++, compiled on first use where a compiler is at hand", "install g++"),
+    "triton": Backend(
+        ("cuda",), _triton_is_there, "our GPU kernels, the sequence split over the whole GPU", "install triton"
+    ),
     "mamba_ssm": Backend(
         ("cuda",),
         _mamba_ssm_imports,
@@ -60,7 +68,7 @@ BACKENDS: dict[str, Backend] = {
     ),
 }
 # What `auto` takes, by device, best first.
-PREFERENCE = {"cpu": ("native", "chunked"), "cuda": ("mamba_ssm", "chunked")}
+PREFERENCE = {"cpu": ("native", "chunked"), "cuda": ("triton", "mamba_ssm", "chunked")}
 
 
 def list_backends(device: str | None = None) -> list[str]:

@@ -50,6 +50,9 @@ class Kernel(Protocol):
         channels-last in memory."""
 
 
+MODULES = {"native": "models.scan.native", "triton": "models.scan.triton_scan"}
+
+
 @functools.cache
 def kernel(backend: str) -> Kernel:
     """The kernels of a backend, imported when they are first asked for: some need a compiler or a GPU's libraries."""
@@ -57,8 +60,8 @@ def kernel(backend: str) -> Kernel:
         return Unfused(reference)
     if backend == "chunked":
         return Unfused(chunked)
-    if backend == "native":
-        return cast(Kernel, importlib.import_module("models.scan.native"))
+    if backend in MODULES:
+        return cast(Kernel, importlib.import_module(MODULES[backend]))
     raise ValueError(f"no kernels for backend {backend!r}")
 
 

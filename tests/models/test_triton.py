@@ -1,0 +1,143 @@
+"""The Triton backend without a GPU: under the interpreter, compiled ahead of time, and the rules of its tuner."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+triton = pytest.importorskip("triton")
+
+from triton.backends.compiler import GPUTarget  # noqa: E402
+from triton.compiler import ASTSource  # noqa: E402
+
+from models.scan import triton_adjoint as adjoint  # noqa: E402
+from models.scan import triton_kernels as kernels  # noqa: E402
+from models.scan import triton_scan  # noqa: E402
+from models.scan import triton_tuning as tuning  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+D, B_T, Z_T = 120, 36, 240  # DVMSR's channels, and the token strides of its B, C and z
+STRIDES = {"d": D, "u_t": D, "delta_t": D, "grad_t": D, "B_t": B_T, "C_t": B_T, "z_t": Z_T}
+
+compiled = pytest.mark.skipif(
+    tuning.INTERPRETED or not CUOBJDUMP.exists(), reason="the interpreter is on, or there is no NVIDIA tool in triton"
+)
+
+
+@pytest.mark.skipif(
+    int(triton.__version__.split(".")[1]) < 7 and np.lib.NumpyVersion(np.__version__) >= "2.4.0",
+    reason="the interpreter of triton before 3.7 fails with numpy 2.4",
+)
+def test_under_the_interpreter() -> None:
+    # In a process of its own: triton reads the variable once, when it is imported.
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "tests/models/interpreted_triton.py"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: int, **options: Any) -> dict[str, int]:
+    """Compile as the launcher would, all pointers to float32; what cuobjdump says of the registers and memory used."""
+    constants = {**STRIDES, **constants}
+    names = kernel.arg_names
+    integers = {"length", "padded", "tokens", "chunks", "bucket", "batch", "A_d", "A_n"}
+    is_integer = {name: name in integers or name.endswith("_b") for name in names}
+    signature = {n: "constexpr" if n in constants else "i32" if is_integer[n] else "*fp32" for n in names}
+    fixed = {(names.index(k),): v for k, v in constants.items() if k in names}
+    aligned = {(i,): [["tt.divisibility", 16]] for i, n in enumerate(names) if signature[n] == "*fp32"}
+    source = ASTSource(kernel, signature, fixed, aligned)
+    binary = triton.compile(
+        source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps, **options}
+    ).asm["cubin"]
+    return _usage(binary)
+
+
+def _usage(cubin: bytes) -> dict[str, int]:
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"esr-{os.getpid()}.cubin"
+    path.write_bytes(cubin)
+    try:
+        text = subprocess.run([CUOBJDUMP, "-res-usage", path], capture_output=True, text=True, check=True).stdout
+    finally:
+        path.unlink()
+    return {name: int(value) for name, value in re.findall(r"\b(REG|STACK|SHARED|LOCAL):(\d+)", text)}
+
+
+def passes(n: int, config: tuning.Config) -> list[dict[str, Any]]:
+    """The constants of the first pass and of the last."""
+    shared = {"N": n, "ALIGN": 16, "SOFTPLUS": True, "DB": config.channels, "U": config.tokens}
+    return [{**shared, "out": None, "start": None, "D": None, "z": None}, {**shared, "end": None, "total": None}]
+
+
+def assert_all_in_registers(used: dict[str, int], what: object) -> None:
+    assert used["STACK"] == used["LOCAL"] == 0, (what, used)
+
+
+@compiled
+@pytest.mark.parametrize("n", tuning.STATES)
+def test_every_configuration_keeps_the_state_in_registers(n: int) -> None:
+    for config in tuning.forward_configs(n):
+        for constants in passes(n, config):
+            used = resources(kernels.scan_chunk, constants, config.warps, 90)
+            assert_all_in_registers(used, (n, config))
+            if n < 64:
+                assert not used["SHARED"], (n, config)  # nothing moves between threads
+
+
+@compiled
+@pytest.mark.parametrize(("n", "capability"), [(16, 80), (16, 86), *((n, 90) for n in tuning.STATES)])
+def test_kernels_do_not_spill(n: int, capability: int) -> None:
+    config = tuning.forward_configs(n)[0]
+    layout = {"N": n, "ALIGN": 16, "DB": config.channels, "U": config.tokens}
+    jobs = [(kernels.scan_chunk, c, config.warps, {}) for c in passes(n, config) if capability < 90]
+    jobs += [(adjoint.adjoint_chunk, layout, config.warps, {})]
+    carry = {"N": n, "REVERSE": True, "KB": triton_scan.CARRY_CHUNKS, "JB": triton_scan.CARRY_STATES}
+    jobs += [(kernels.carry_chunks, carry, 4, {})]
+    last = {"N": n, "CR": tuning.HELD_CHANNELS, "S": tuning.SEGMENT}
+    jobs += [(adjoint.scan_chunk_backward, last, 1, {"maxnreg": tuning.BACKWARD_REGISTERS})]
+    if n == 16:
+        tile = {"SOFTPLUS": True, "R": triton_scan.TOKEN_TILE, "DB": triton_scan.CHANNEL_TILE}
+        jobs += [(adjoint.activate, tile, 4, {}), (adjoint.activate_backward, tile, 4, {})]
+    for kernel, constants, warps, options in jobs:
+        assert_all_in_registers(resources(kernel, constants, warps, capability, **options), kernel)
+
+
+@compiled
+def test_default_layout_fills_a_multiprocessor() -> None:
+    config = tuning.forward_configs(16)[0]
+    for constants in passes(16, config):
+        registers = resources(kernels.scan_chunk, constants, config.warps, 90)["REG"]
+        assert 65536 // (registers * 32) >= tuning.WARPS_PER_MULTIPROCESSOR
+
+
+@pytest.mark.parametrize("n", tuning.STATES)
+def test_configurations_keep_channels_whole(n: int) -> None:
+    configs = tuning.forward_configs(n)
+    assert len(set(configs)) == len(configs)
+    for channels, warps, tokens in configs:
+        assert channels * n // (32 * warps) in (16, 32)
+        assert channels % (32 * warps) == 0 or n == 64
+        assert tokens in (2, 4)
+
+
+def test_chunks_fill_the_gpu_once() -> None:
+    def chunks(batch: int, length: int, d: int = 120, n: int = 16, multiprocessors: int = 132) -> int:
+        tokens = tuning.plan_chunks(batch, d, n, length, multiprocessors)
+        assert 1 <= tokens <= length
+        return -(-length // tokens)
+
+    assert tuning.plan_chunks(1, 120, 16, 65536, 132) == 64
+    assert chunks(1, 65536) == 1024  # of two warps: 2048 for 2112 places
+    assert 900 < chunks(1, 173_056) <= 1056
+    assert 1000 < chunks(1, 1_000_000) <= 1056
+    assert chunks(1, 1000) == 63  # at least 16 tokens each
+    assert chunks(1, 1) == 1
+    assert chunks(16, 4096) == 64
+    assert chunks(64, 4096) == 16
+    assert chunks(264, 4096) == 1  # four warps a multiprocessor and no second pass
+    assert chunks(1, 65536, multiprocessors=16) == 128
