@@ -109,7 +109,7 @@ class ViMM(nn.Module):
         super().__init__()
         self.mixer = Mamba(channels, bidirectional=bidirectional, scan_backend=scan_backend)
         self.norm = nn.LayerNorm(channels)
-        self.skip, self.fuse = skip, fused
+        self.skip, self.fuse, self.scan_backend = skip, fused and not bidirectional, scan_backend
 
     def forward(self, x: Tensor) -> Tensor:  # (b, L, c)
         backend = self._fused_backend(x)
@@ -118,9 +118,9 @@ class ViMM(nn.Module):
 
     def _fused_backend(self, x: Tensor) -> str | None:
         """The backend whose fused mixer takes this input; None where the separate steps have to run."""
-        if not self.fuse or self.mixer.bidirectional or torch.is_grad_enabled():
+        if not self.fuse or torch.is_grad_enabled():
             return None
-        backend = resolve_backend(self.mixer.scan_backend, x.device.type)
+        backend = resolve_backend(self.scan_backend, x.device.type)
         return backend if can_fuse(backend, x.dtype) else None
 
 
@@ -193,7 +193,8 @@ class DVMSR(nn.Module):
             self.upsample = classical_upsampler(64, scale)
             self.conv_last = nn.Conv2d(64, 3, 3, padding=1)
         self.apply(_initialise)
-        self.to(memory_format=torch.channels_last)  # as tokens lie in memory; convolutions then copy nothing
+        # As tokens lie in memory; convolutions then copy nothing.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
         size = (x.shape[2], x.shape[3])

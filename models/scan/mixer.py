@@ -16,16 +16,22 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from models.scan import mamba_ssm_mixer
 from models.scan.operator import selective_scan_flops
 
+FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 # Scan backend -> module with a `forward` of these arguments (backend left out), and the precisions it takes.
 KERNELS: dict[str, tuple[str, tuple[torch.dtype, ...]]] = {
     "native": ("models.scan.native.mixer", (torch.float32,)),
+    "triton": ("models.scan.triton_mixer", FLOATS),
+    "mamba_ssm": ("models.scan.mamba_ssm_mixer", FLOATS),
 }
 
 
 def can_fuse(backend: str, dtype: torch.dtype) -> bool:
-    """Whether the mixer of this scan backend exists for this precision."""
+    """Whether the mixer of this scan backend exists here for this precision."""
+    if backend == "mamba_ssm" and not mamba_ssm_mixer.available():
+        return False
     return backend in KERNELS and dtype in KERNELS[backend][1]
 
 

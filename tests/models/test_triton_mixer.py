@@ -1,0 +1,60 @@
+"""The fused Triton mixer without a GPU: under the interpreter, and compiled ahead of time."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+triton = pytest.importorskip("triton")
+
+from models.scan import triton_mixer, triton_tuning  # noqa: E402
+from models.scan import triton_mixer_kernels as kernels  # noqa: E402
+from tests.models.test_triton import ROOT, assert_all_in_registers, compiled, resources  # noqa: E402
+
+SHARED_BYTES = {80: 163 * 1024, 86: 99 * 1024, 90: 227 * 1024}  # that one block may have, CUDA C++ programming guide
+SIZES = {"d": 120, "N": 16, "RANK": 4, "WIDTH": 36, "TAPS": 4}
+
+
+def test_under_the_interpreter() -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "tests/models/interpreted_triton_mixer.py",
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def jobs() -> list[tuple[Any, dict[str, Any], int, dict[str, Any]]]:
+    """Every kernel with the constants that DVMSR in float32 gives it, the precision with the most registers."""
+    product = {"R": triton_mixer.ROWS, "PRECISION": "tf32x3"}
+    config = triton_tuning.forward_configs(16)[0]
+    walk = {**SIZES, "DB": config.channels, "U": config.tokens}
+    return [
+        (kernels.linear, {**product, "K": 60, "N": 240, "NB": 128, "KB": 32}, triton_mixer.WARPS, {}),
+        (
+            kernels.linear,
+            {**product, "K": 120, "N": 60, "NB": 64, "KB": 32, "norm_weight": None, "norm_bias": None},
+            triton_mixer.WARPS,
+            {},
+        ),
+        (kernels.project, {**product, **SIZES, "DB": 32, "PB": 64}, triton_mixer.WARPS, {"num_stages": 2}),
+        (kernels.mix_chunk, {**walk, "start": None, "out": None}, config.warps, {}),
+        (kernels.mix_chunk, {**walk, "end": None, "sums": None}, config.warps, {}),
+    ]
+
+
+@compiled
+@pytest.mark.parametrize("capability", [80, 86, 90])
+def test_kernels_do_not_spill(capability: int) -> None:
+    for kernel, constants, warps, options in jobs():
+        used = resources(kernel, constants, warps, capability, **options)
+        assert_all_in_registers(used, (kernel, capability))
+        assert used["SHARED"] <= SHARED_BYTES[capability]
