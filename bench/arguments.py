@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   python bench/profile.py --model rlfn --weights mine.pth       your own weights
   python bench/profile.py --model dvmsr --model-args vimm_skip=True --measure quality --data Set5
   python bench/profile.py --model dvmsr --input-size 339x510 --time-budget 60
+  python bench/profile.py --model dvmsr@native dvmsr@chunked rlfn   one network on two scans, beside another
 """
 
 
@@ -35,7 +36,7 @@ EXAMPLES = """examples:
 class Plan:
     """What to measure, and how; every field is valid on this machine."""
 
-    models: list[str]
+    models: list[str]  # names, or name@backend
     options: dict[str, Any]
     weights: Path | None
     device: torch.device
@@ -45,7 +46,7 @@ class Plan:
     channels_last: bool
     compile: bool
     cuda_graph: bool
-    backend: str | None
+    backend: str | None  # of every network with a scan that does not name its own
     threads: int | None
     runs: int
     time_budget_s: float
@@ -66,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--model", nargs="+", action="extend", metavar="NAME", help="networks to measure; see --list")
+    add("--model", nargs="+", action="extend", metavar="NAME", help="networks, or network@backend; see --list")
     add("--list", action="store_true", help="list networks, data sets and scan backends, and exit")
     add(
         "--model-args",
@@ -111,7 +112,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
     """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
-    for name in arguments.model:
+    for named in arguments.model:
+        name, at, backend = named.partition("@")
+        if at and (not get_spec(name).scan or backend not in BACKENDS):
+            raise EsrError(f"--model {named}: write network@backend, with a scan of {', '.join(BACKENDS)}")
         get_spec(name)
     models = list(dict.fromkeys(arguments.model))
     if arguments.weights and len(models) > 1:

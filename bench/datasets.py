@@ -147,7 +147,7 @@ def find_dataset(name: str, data_dir: Path | None, allow_download: bool = True) 
     Raises:
         EsrError: unknown name, folder missing or empty, HR and LR files that do not match, set not to be had.
     """
-    name = _canonical(name)
+    name = canonical_name(name)
     if name == "photos":
         return _photos()
     try:
@@ -209,7 +209,8 @@ def _size(image: npt.NDArray[np.uint8]) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def _canonical(name: str) -> str:
+def canonical_name(name: str) -> str:
+    """A data set's name as it is usually written; raises EsrError with the nearest ones for an unknown one."""
     names = {n.lower(): known for known, others in ALIASES.items() for n in (known, *others)}
     if name.lower() in names:
         return names[name.lower()]

@@ -3,7 +3,6 @@
 It lives in a worker process (`bench.worker`), so that nothing it sets or allocates reaches another network.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bench.clock import clocked
 from bench.environment import describe
 from bench.memory import allocator_peak, keep_freed_memory, resident_growth
 from bench.record import Memory, Settings
@@ -21,7 +21,13 @@ from models import create_model, get_spec
 from models.errors import EsrError
 
 Image = NDArray[np.uint8]
-DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPES = {
+    "fp64": torch.float64,
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
 
 
 @dataclass(frozen=True)
@@ -133,17 +139,7 @@ class Engine:
 
     def _timed(self, run: Callable[[], Any]) -> tuple[Any, float]:
         with torch.inference_mode():
-            if self.device.type == "cuda":
-                start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-                torch.cuda.synchronize(self.device)
-                start.record()
-                result = run()
-                end.record()
-                torch.cuda.synchronize(self.device)
-                return result, start.elapsed_time(end)
-            begin = time.perf_counter()
-            result = run()
-            return result, (time.perf_counter() - begin) * 1e3
+            return clocked(run, self.device)
 
 
 def convert_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:

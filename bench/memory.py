@@ -24,7 +24,7 @@ M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1  # of glibc's malloc.h
 
 def resident_growth(work: Callable[[], object]) -> Memory:
     """Run `work` and measure the peak of the resident set above where it began, in bytes."""
-    _return_free_memory()
+    return_free_memory()
     exact = _reset_resident_peak()
     before = psutil.Process().memory_info().rss
     work()
@@ -62,8 +62,8 @@ def keep_freed_memory() -> str:
     return "default"
 
 
-def _return_free_memory() -> None:
-    # What malloc keeps for reuse would hide the first bytes that the work allocates.
+def return_free_memory() -> None:
+    """Give back what malloc keeps for reuse; it would hide the first bytes that a piece of work allocates."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

@@ -14,11 +14,10 @@ import logging
 import signal
 import warnings
 
-from rich.console import Console
-
 from bench.arguments import build_parser, describe_choices, make_plan
+from bench.console import Tell, open_console
 from bench.session import run
-from bench.subject import Subject, Tell
+from bench.subject import Subject
 from bench.summary import print_summary
 from bench.worker import OUT_OF_MEMORY, is_out_of_memory
 from models.errors import EsrError
@@ -31,9 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    out, news = Console(), Console(stderr=True)
-    if not out.is_terminal:
-        out.width = FILE_WIDTH
+    out, tell = open_console(FILE_WIDTH)
     if arguments.list:
         out.print(describe_choices(), markup=False, highlight=False, soft_wrap=True)
         return 0
@@ -42,10 +39,6 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends its workers and says what is kept, as Ctrl-C
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")  # what libraries warn of is not the user's business; records say what matters
-
-    def tell(line: str) -> None:
-        news.print(line, markup=False, highlight=False, soft_wrap=True)
-
     try:
         plan = make_plan(arguments)
         subjects = run(plan, tell)

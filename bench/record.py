@@ -43,6 +43,7 @@ class Settings:
     channels_last: bool = False
     compile: bool = False
     cuda_graph: bool = False
+    fused: bool = False  # the mixers run as one operator each
     scan_backend: str | None = None  # the backend that ran; None for a network without a scan
     threads: int | None = None  # CPU threads; None on a GPU
     ntire_compat: bool = False
@@ -160,7 +161,7 @@ class Record:
         s = self.settings
         size = f"{s.height}x{s.width}"
         options = [f"{k}={v}" for k, v in sorted(self.options.items())]
-        switches = [n for n in ("channels_last", "compile", "cuda_graph", "ntire_compat") if getattr(s, n)]
+        switches = [n for n in ("channels_last", "compile", "cuda_graph", "fused", "ntire_compat") if getattr(s, n)]
         threads = [f"{s.threads}t"] if s.threads else []
         parts = [self.model, *options, s.device_name, *threads, size, s.precision, s.scan_backend or "", *switches]
         if self.weights.status == "custom":
@@ -199,29 +200,34 @@ def write_record(record: Record, folder: Path) -> Path:
     return path
 
 
-def to_json(record: Record) -> str:
-    """`record` as indented JSON. NaN and infinities have no JSON form and are refused."""
+def to_json(record: Any) -> str:
+    """A record (any dataclass) as indented JSON. NaN and infinities have no JSON form and are refused."""
     return json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False) + "\n"
 
 
 def read_record(path: Path) -> Record:
     """Read a record back. Raises EsrError for a file that is no record, is cut short, or has another schema."""
+    return read_as(Record, SCHEMA, path)
+
+
+T = TypeVar("T")
+
+
+def read_as(kind: type[T], schema: int, path: Path) -> T:
+    """Read a file that holds one `kind` with its `schema`. Raises EsrError for any other."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EsrError(f"cannot read record {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise EsrError(f"{path} is not a complete JSON record ({error}); delete it and measure again") from None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+    if not isinstance(data, dict) or data.get("schema") != schema:
         found = data.get("schema") if isinstance(data, dict) else None
-        raise EsrError(f"{path} has record schema {found}, this version reads {SCHEMA}; measure again")
+        raise EsrError(f"{path} has record schema {found}, this version reads {schema}; measure again")
     try:
-        return _from_plain(Record, data)
+        return _from_plain(kind, data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise EsrError(f"{path} does not fit record schema {SCHEMA} ({error}); measure again") from None
-
-
-T = TypeVar("T")
+        raise EsrError(f"{path} does not fit record schema {schema} ({error}); measure again") from None
 
 
 def _from_plain(kind: type[T], data: Any) -> T:

@@ -9,10 +9,10 @@ Raw values are returned; `bench.statistics` derives the rest.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from bench.engine import ColdPass
 from bench.record import Memory, Runtime
-from bench.worker import Worker
 from models.errors import EsrError
 
 WARMUP_PASSES = {"cpu": 3, "cuda": 20}
@@ -22,11 +22,35 @@ RUNS = {"cpu": 50, "cuda": 300}  # default number of samples
 Answer = TypeVar("Answer")
 
 
+class Contestant(Protocol):
+    """What is timed: a network's worker, or anything else that can pass. Every method may raise EsrError."""
+
+    name: str
+
+    def build(self) -> None:
+        """Make it ready for its first pass."""
+
+    def cold(self) -> ColdPass:
+        """The first pass."""
+
+    def sample(self) -> float:
+        """Milliseconds of one pass."""
+
+    def environment(self) -> dict[str, Any]:
+        """What it runs in, asked after the warm-up."""
+
+    def peak_memory(self) -> Memory:
+        """Of one pass, on a GPU."""
+
+    def capture_graph(self) -> None:
+        """Let the passes to come replay a CUDA graph."""
+
+
 @dataclass
 class Timed:
     """What was measured of one network; `error` says why it ended early, if it failed."""
 
-    worker: Worker
+    worker: Contestant
     budget_s: float
     cold_ms: float = 0.0
     memory: Memory | None = None
@@ -64,12 +88,12 @@ def shortened(samples_ms: Sequence[float], runs: int) -> str:
 
 
 def measure_runtimes(
-    workers: Sequence[Worker],
+    workers: Sequence[Contestant],
     device: str,
     runs: int,
     budget_s: float,
     cuda_graph: bool,
-    on_pass: Callable[[Worker, str], None],
+    on_pass: Callable[[Contestant, str], None],
     tell: Callable[[str], None],
 ) -> list[Timed]:
     """Cold start, warm-up, memory and samples of every worker's fixed input.
@@ -108,7 +132,7 @@ def _prepare(
     one: Timed,
     device: str,
     cuda_graph: bool,
-    on_pass: Callable[[Worker, str], None],
+    on_pass: Callable[[Contestant, str], None],
     tell: Callable[[str], None],
 ) -> None:
     on_pass(one.worker, "build")

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from bench.arguments import ALL_FOUND, Plan
+from bench.console import Tell
 from bench.datasets import Dataset, DatasetNotFoundError, ImagePair, find_dataset, list_datasets
 from bench.progress import step
 from bench.quality import measure_quality
 from bench.record import Runtime
-from bench.runtime import measure_runtimes, shortened
+from bench.runtime import Contestant, measure_runtimes, shortened
 from bench.statistics import summarise
-from bench.subject import Subject, Tell, adopt, settle_weights, start
+from bench.subject import Subject, adopt, settle_weights, start_all
 from bench.worker import Worker
 from models.errors import EsrError
 
@@ -29,7 +30,7 @@ def run(plan: Plan, tell: Tell) -> list[Subject]:
         EsrError: for options, weights or data sets that are missing or unusable, before anything is measured; a
             network that fails later is reported in its Subject and the others go on.
     """
-    subjects = [start(name, plan, tell) for name in plan.models]
+    subjects = start_all(plan, tell)
     for subject in subjects if plan.measure else ():
         _settle_weights(subject, alone=len(subjects) == 1, tell=tell)
     scorable = [s for s in subjects if s.record.weights.status != "random"]
@@ -90,7 +91,7 @@ def _measure_runtimes(subjects: Sequence[Subject], workers: dict[str, Worker], t
     begin = time.monotonic()
     with step("runtime [s]", total=round(plan.time_budget_s * len(names))) as progress:
 
-        def on_pass(worker: Worker, kind: str) -> None:
+        def on_pass(worker: Contestant, kind: str) -> None:
             progress.describe(f"{worker.name}: {kind} [s]")
             progress.reach(round(time.monotonic() - begin))
 

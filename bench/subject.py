@@ -2,23 +2,23 @@
 
 import datetime
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.arguments import Plan
 from bench.complexity import count_complexity
+from bench.console import Tell
 from bench.datasets import Dataset
-from bench.engine import Job
+from bench.engine import DTYPES, Job
 from bench.environment import describe, device_name
 from bench.record import Record, Settings, Skipped, WeightsInfo, read_record, without_paths, write_record
 from bench.worker import is_out_of_memory
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.scan import resolve_backend
+from models.scan.mixer import fuses
 from models.weights import WeightsUnavailableError, find_weights, load_into, read_weights
-
-Tell = Callable[[str], None]
 
 
 @dataclass
@@ -38,7 +38,9 @@ class Subject:
 
     @property
     def name(self) -> str:
-        return self.record.model
+        """The network's, with its scan backend where the plan names it there."""
+        named = f"{self.record.model}@{self.record.settings.scan_backend}"
+        return named if named in self.plan.models else self.record.model
 
     def job(self) -> Job:
         """What its worker builds."""
@@ -73,15 +75,15 @@ class Subject:
     def command(self, extra: str) -> str:
         """The command that fills this very record; `extra` says with what."""
         plan, settings = self.plan, self.record.settings
-        words = ["python", "bench/profile.py", "--model", self.name]
+        words = ["python", "bench/profile.py", "--model", self.record.model]
         if self.record.options:
             words += ["--model-args", *(f"{k}={v}".replace(" ", "") for k, v in self.record.options.items())]
         if (settings.height, settings.width) != (256, 256):
             words += ["--input-size", f"{settings.height}x{settings.width}"]
         if settings.precision != "fp32":
             words += ["--precision", settings.precision]
-        if plan.backend:
-            words += ["--backend", plan.backend]
+        if plan.backend or self.name != self.record.model:
+            words += ["--backend", settings.scan_backend] if settings.scan_backend else []
         for switch in ("channels_last", "compile", "cuda_graph", "ntire_compat"):
             words += ["--" + switch.replace("_", "-")] if getattr(settings, switch) else []
         if plan.weights:
@@ -107,7 +109,17 @@ class Subject:
         return [dataset for dataset in datasets if dataset.name not in scored]
 
 
-def start(name: str, plan: Plan, tell: Tell) -> Subject:
+def start_all(plan: Plan, tell: Tell) -> list[Subject]:
+    """Every network of the plan, each with its scan backend, once. Raises EsrError as `start` does."""
+    chosen = []
+    for named in plan.models:
+        name, _, backend = named.partition("@")
+        scan = resolve_backend(backend or plan.backend, plan.device.type) if get_spec(name).scan else None
+        chosen.append((name, scan))
+    return [start(name, scan, plan, tell) for name, scan in dict.fromkeys(chosen)]
+
+
+def start(name: str, backend: str | None, plan: Plan, tell: Tell) -> Subject:
     """A subject with its counts, which need neither weights nor time. Raises EsrError for options that cannot be."""
     spec = get_spec(name)
     settings = Settings(
@@ -119,7 +131,8 @@ def start(name: str, plan: Plan, tell: Tell) -> Subject:
         channels_last=plan.channels_last,
         compile=plan.compile,
         cuda_graph=plan.cuda_graph,
-        scan_backend=resolve_backend(plan.backend, plan.device.type) if spec.scan else None,
+        scan_backend=backend,
+        fused=backend is not None and fuses(plan.options, backend, DTYPES[plan.precision]),
         threads=plan.threads,
         ntire_compat=plan.ntire_compat,
     )

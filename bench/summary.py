@@ -39,6 +39,20 @@ def _table(title: str, columns: Sequence[Column], records: Sequence[Record]) -> 
     return table
 
 
+def print_cells(
+    console: Console, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
+) -> None:
+    """Print finished cells; the first `left` columns hold text, the others numbers. Nothing where there is no row."""
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left")
+    for i, header in enumerate(headers):
+        table.add_column(escape(header), justify="left" if i < left else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
 def _complexity(field: str, scale: float, digits: int) -> Callable[[Record], str]:
     def cell(record: Record) -> str:
         value = getattr(record.complexity, field, None)

@@ -1,14 +1,16 @@
-"""A persistent process that holds one network and answers one request at a time.
+"""A persistent process that holds one network, or another subject, and answers one request at a time.
 
 Each network is measured in a process of its own: what one sets, caches or leaks cannot reach another, the first pass
 is a true cold start, and a crash or an out-of-memory kill costs one row.
 """
 
+import functools
 import multiprocessing
 import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -19,55 +21,40 @@ from models.errors import EsrError
 OUT_OF_MEMORY = "out of memory; try a smaller --input-size, --precision fp16 on a GPU, or a machine with more memory"
 
 
-class Worker:
-    """The parent's handle; its methods are the requests. Use as a context manager, which ends the process.
+class Remote:
+    """The parent's handle of what `build` makes in a process of its own. As a context manager it ends the process.
 
-    Every method raises EsrError, one line, if the network fails or the process dies.
+    Args:
+        name: opens every error's line.
+        build: called in the process before the first request; must be picklable.
+        out_of_memory: what to say where memory ran out.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, name: str, build: Callable[[], object], out_of_memory: str = OUT_OF_MEMORY) -> None:
         context = multiprocessing.get_context("spawn")
-        self.name = job.model
+        self.name, self._out_of_memory = name, out_of_memory
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, job), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, build, out_of_memory), daemon=True)
         self._process.start()
         theirs.close()
 
-    def build(self) -> None:
-        """Wait until the network is built."""
-        self._ask("ready")
+    def ask(self, request: str, *arguments: Any) -> Any:
+        """Call the method `request` there. Raises EsrError, one line, if it fails or the process dies."""
+        try:
+            self._connection.send((request, arguments))
+            status, answer = self._connection.recv()
+        except (EOFError, OSError):
+            self._process.join(5)
+            raise EsrError(f"{self.name}: its process died ({self._cause()})") from None
+        if status == "error":
+            raise EsrError(f"{self.name}: {answer}")
+        return answer
 
-    def cold(self) -> ColdPass:
-        """See `Engine.cold`."""
-        return self._ask("cold")
-
-    def sample(self) -> float:
-        """See `Engine.sample`."""
-        return self._ask("sample")
-
-    def capture_graph(self) -> None:
-        """See `Engine.capture_graph`."""
-        self._ask("capture_graph")
-
-    def peak_memory(self) -> Memory:
-        """See `Engine.peak_memory`."""
-        return self._ask("peak_memory")
-
-    def environment(self) -> dict[str, Any]:
-        """See `Engine.environment`."""
-        return self._ask("environment")
-
-    def reset_peak(self) -> None:
-        """See `Engine.reset_peak`."""
-        self._ask("reset_peak")
-
-    def read_peak(self) -> int:
-        """See `Engine.read_peak`."""
-        return self._ask("read_peak")
-
-    def upscale(self, image: Image) -> tuple[Image, float]:
-        """See `Engine.upscale`."""
-        return self._ask("upscale", image)
+    def _cause(self) -> str:
+        code = self._process.exitcode
+        if code == -signal.SIGKILL:
+            return f"killed by the system, most likely {self._out_of_memory}"
+        return f"exit status {code}"
 
     def close(self) -> None:
         """End the process."""
@@ -75,7 +62,7 @@ class Worker:
         self._process.join(5)
         self._connection.close()
 
-    def __enter__(self) -> "Worker":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -83,38 +70,64 @@ class Worker:
     ) -> None:
         self.close()
 
-    def _ask(self, request: str, *arguments: Any) -> Any:
-        try:
-            self._connection.send((request, arguments))
-            status, answer = self._connection.recv()
-        except (EOFError, OSError):
-            self._process.join(5)
-            raise EsrError(f"{self.name}: its process died ({_cause(self._process.exitcode)})") from None
-        if status == "error":
-            raise EsrError(f"{self.name}: {answer}")
-        return answer
+
+class Worker(Remote):
+    """A network in a process of its own; its methods are the requests, and raise as `Remote.ask` does."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job.model, functools.partial(Engine, job))
+
+    def build(self) -> None:
+        """Wait until the network is built."""
+        self.ask("ready")
+
+    def cold(self) -> ColdPass:
+        """See `Engine.cold`."""
+        return self.ask("cold")
+
+    def sample(self) -> float:
+        """See `Engine.sample`."""
+        return self.ask("sample")
+
+    def capture_graph(self) -> None:
+        """See `Engine.capture_graph`."""
+        self.ask("capture_graph")
+
+    def peak_memory(self) -> Memory:
+        """See `Engine.peak_memory`."""
+        return self.ask("peak_memory")
+
+    def environment(self) -> dict[str, Any]:
+        """See `Engine.environment`."""
+        return self.ask("environment")
+
+    def reset_peak(self) -> None:
+        """See `Engine.reset_peak`."""
+        self.ask("reset_peak")
+
+    def read_peak(self) -> int:
+        """See `Engine.read_peak`."""
+        return self.ask("read_peak")
+
+    def upscale(self, image: Image) -> tuple[Image, float]:
+        """See `Engine.upscale`."""
+        return self.ask("upscale", image)
 
 
-def _cause(code: int | None) -> str:
-    if code == -signal.SIGKILL:
-        return f"killed by the system, most likely {OUT_OF_MEMORY}"
-    return f"exit status {code}"
-
-
-def _serve(connection: Connection, job: Job) -> None:
+def _serve(connection: Connection, build: Callable[[], object], out_of_memory: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    engine: Engine | None = None
+    subject: object = None
     while True:
         try:
             request, arguments = connection.recv()
         except (EOFError, OSError):
             return  # the parent is gone
         try:
-            if engine is None:
-                engine = Engine(job)
-            reply = ("ok", None if request == "ready" else getattr(engine, request)(*arguments))
+            if subject is None:
+                subject = build()
+            reply = ("ok", None if request == "ready" else getattr(subject, request)(*arguments))
         except Exception as error:
-            reply = ("error", _explain(error))
+            reply = ("error", explain(error, out_of_memory))
         try:
             connection.send(reply)
         except OSError:
@@ -127,11 +140,11 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception, out_of_memory: str) -> str:
     """One line for the user."""
     if isinstance(error, EsrError):
         return str(error)
     if is_out_of_memory(error):
-        return OUT_OF_MEMORY
+        return out_of_memory
     first = (str(error).strip().splitlines() or [""])[0]
     return f"failed with {type(error).__name__}: {first[:300]}"
