@@ -14,16 +14,19 @@ case "${1-}" in
 esac
 records=results/records
 failed=0
-# A network that fails (status 1) is a row in the report; anything else stops the run.
-measure() {
-    .venv/bin/python bench/profile.py --out "$records" $reuse "$@" && return
+# A network or backend that fails (status 1) is a row in the report; anything else stops the run.
+run() {
+    .venv/bin/python "$@" && return
     failed=$?
     [ "$failed" -eq 1 ] || exit "$failed"
+}
+measure() {
+    run bench/profile.py --out "$records" $reuse "$@"
 }
 
 ./setup.sh
 echo "== every network: counts, runtime, memory, quality"
-measure --model bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light --data available --time-budget 30
+measure --model bicubic dvmsr dvmsr@chunked dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light --data available --time-budget 30
 echo "== at the size of DIV2K's LR images: runtime, memory"
 measure --model dvmsr dvmsr_ntire dvmsr_bi rlfn_ntire swinir_light --input-size 339x510 --measure runtime memory \
     --time-budget 40
@@ -40,6 +43,8 @@ done
 for size in 150:2,2,2,2 192:2,2,2,2 210:2,2,2,2 192:2,2,2,2,2,2,2,2; do
     measure --model dvmsr --model-args upsampler=pixelshuffle "channels=${size%:*}" "depths=[${size#*:}]" --measure counts >/dev/null
 done
+echo "== the backends of the selective scan"
+run bench/scan.py --out results/scan $reuse --lengths 1024 4096 65536 --time-budget 1.5 --error-length 1024
 echo "== the report"
 .venv/bin/python bench/report/build.py --records "$records" --out results/report
 exit $failed

@@ -14,19 +14,23 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record import write_bytes
-from bench.report import page, plots, summary
+from bench.report import accuracy, page, plots, scan, step, summary
+from bench.report.backends import backends_body
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
+from bench.report.scan_plot import draw_scan
+from bench.report.studies import Studies, load_studies
 from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
 from bench.report.trust import LeftOut
 from models.errors import EsrError
 
 TABLES = (table1, table2, table6, table9, parameter_table)
+NO_STUDIES = Studies()
 
 
-def build(loaded: Loaded) -> dict[str, bytes]:
+def build(loaded: Loaded, studies: Studies = NO_STUDIES) -> dict[str, bytes]:
     """Path below the output folder -> content. The same records always give the same bytes.
 
     Several devices get a folder each and an index. Raises EsrError if no record is left to report.
@@ -36,11 +40,13 @@ def build(loaded: Loaded) -> dict[str, bytes]:
             f"no usable record: {loaded.left_out[0].file} {loaded.left_out[0].reason} "
             f"({len(loaded.left_out)} left out); measure again with ./run_all.sh --fresh"
         )
+    left_out = [*loaded.left_out, *studies.left_out, *studies.homeless(loaded.devices)]
     if len(loaded.devices) == 1:
-        return _device_files(loaded.devices[0], loaded.left_out)
-    files = {"report.md": page.index_page(loaded.devices, loaded.left_out).encode()}
+        return _device_files(loaded.devices[0], studies.of(loaded.devices[0]), left_out)
+    files = {"report.md": page.index_page(loaded.devices, left_out).encode()}
     for device in loaded.devices:
-        files |= {f"{device.slug}/{name}": data for name, data in _device_files(device, loaded.left_out).items()}
+        own = _device_files(device, studies.of(device), left_out)
+        files |= {f"{device.slug}/{name}": data for name, data in own.items()}
     return files
 
 
@@ -49,10 +55,11 @@ def judge_all(device: DeviceRecords) -> list[Finding]:
     return [judge(known, device) for known in known_differences(device)]
 
 
-def _device_files(device: DeviceRecords, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
+def _device_files(device: DeviceRecords, studies: Studies, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
     tables = [make(device) for make in TABLES]
     dataset = plots.plotted_dataset(device)
-    report = page.device_page(device, dataset, tables, judge_all(device), left_out)
+    sections, study_files = study_sections(device, studies)
+    report = page.device_page(device, dataset, tables, sections, judge_all(device), left_out)
     files = {"report.md": report.encode()}
     for table in tables:
         files[f"{table.key}.md"] = table.markdown.encode()
@@ -61,7 +68,34 @@ def _device_files(device: DeviceRecords, left_out: Sequence[LeftOut]) -> dict[st
     files["measured.csv"] = summary.measured_csv(device).encode()
     drawn = plots.draw(plots.quality_points(device, dataset), dataset, device.label)
     files |= {f"figure1.{kind}": data for kind, data in drawn.items()}
-    return files
+    return files | study_files
+
+
+def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], dict[str, bytes]]:
+    """The report's sections on backends, and their files; nothing where there are no records."""
+    sections: list[str] = []
+    files: dict[str, bytes] = {}
+    if body := backends_body(device):
+        files["backends.md"] = f"# Whole networks by scan backend\n\n{body}".encode()
+        sections.append(f"## Whole networks by scan backend\n\n{body}".rstrip())
+    if studies.scans:
+        figures = [scan.plot_name(record) for record in studies.scans]
+        for name, record in zip(figures, studies.scans, strict=True):
+            files[name] = draw_scan(record, f"{device.name}, {scan.settings_text(record)}")
+        body = scan.scan_body(studies.scans, figures)
+        files |= {"scan.md": f"# Selective scan\n\n{body}".encode(), "scan.csv": scan.scan_csv(studies.scans).encode()}
+        sections.append(f"## Selective scan\n\n{body}".rstrip())
+    if studies.accuracies:
+        body = accuracy.accuracy_body(studies.accuracies)
+        files["accuracy.md"] = f"# Accuracy\n\n{body}".encode()
+        files["accuracy.csv"] = accuracy.accuracy_csv(studies.accuracies).encode()
+        sections.append(f"## Accuracy\n\n{body}".rstrip())
+    if studies.steps:
+        body = step.step_body(studies.steps)
+        files["step.md"] = f"# Training steps\n\n{body}".encode()
+        files["step.csv"] = step.step_csv(studies.steps).encode()
+        sections.append(f"## Training steps\n\n{body}".rstrip())
+    return sections, files
 
 
 def write(files: dict[str, bytes], out: Path) -> list[Path]:
@@ -80,12 +114,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: python bench/report/build.py --records results/records --out results/report",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--records", type=Path, default=Path("results/records"), help="folder with records")
+    parser.add_argument(
+        "--records",
+        type=Path,
+        default=Path("results/records"),
+        help="folder with records; scan/, accuracy/ and step/ beside it are taken too",
+    )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)
     try:
         loaded = load(options.records)
-        paths = write(build(loaded), options.out)
+        paths = write(build(loaded, load_studies(options.records)), options.out)
     except EsrError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

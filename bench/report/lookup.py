@@ -24,6 +24,7 @@ DEFAULT_OPTIONS: dict[str, dict[str, Any]] = {
         "upsampler": "pixelshuffledirect",
         "vimm_skip": False,
         "bidirectional": False,
+        "fused": True,
     },
 }
 

@@ -26,10 +26,11 @@ def device_page(
     device: DeviceRecords,
     dataset: str,
     tables: Sequence[Table],
+    studies: Sequence[str],
     findings: Sequence[Finding],
     left_out: Sequence[LeftOut],
 ) -> str:
-    """The comparison report of one device. `dataset` is the figure's."""
+    """The comparison report of one device. `dataset` is the figure's; `studies` are finished sections."""
     return (
         "\n\n".join(
             [
@@ -41,6 +42,7 @@ def device_page(
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
                 "hold every record with every figure.",
                 *(f"### {table.title}\n\n{_demote(table.short or table.body).rstrip()}" for table in tables),
+                *studies,
                 _explanations(findings),
                 f"## What is missing\n\nSkipped by the measurements:\n\n{summary.skipped_markdown(device)}\n\n"
                 "What the tables and explanations miss stands below each, with its command.",

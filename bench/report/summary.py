@@ -10,7 +10,7 @@ from bench.report.lookup import DeviceRecords, Measured
 from bench.statistics import quality_means
 
 MEBI = 2**-20
-SWITCHES = ("channels_last", "compile", "cuda_graph", "ntire_compat")
+SWITCHES = ("channels_last", "compile", "cuda_graph", "fused", "ntire_compat")
 
 # Columns of measured.csv besides those that name the run: header with unit and convention, figure.
 FIGURES = (

@@ -8,6 +8,9 @@ from bench.engine import Engine, Job
 from bench.environment import describe
 from bench.memory import allocator_peak
 from bench.record import Settings
+from bench.scan_contender import Contender, Variant, cell_inputs, list_variants
+from bench.scan_machine import measure_machine
+from bench.scan_record import BOTH, FORWARD, Cell, Direction, ScanSettings
 from models.scan import list_backends, selective_scan
 from tests.models.test_scan import make_inputs, relative_error
 
@@ -72,3 +75,26 @@ def test_environment_describes_the_gpu() -> None:
     gpu = describe(torch.device("cuda"))["gpu"]
     assert gpu["name"] == torch.cuda.get_device_name()
     assert gpu["multiprocessors"] > 0
+
+
+@pytest.mark.parametrize("direction", [FORWARD, BOTH])
+@pytest.mark.parametrize("variant", list_variants("cuda"), ids=lambda variant: variant.name)
+def test_scan_contenders_are_timed_without_their_launches(variant: Variant, direction: Direction) -> None:
+    device, cell = torch.device("cuda"), Cell(1, 300, direction)
+    settings = ScanSettings("cuda", "test", "fp32", 24, 16, None)
+    contender = Contender(variant, cell, cell_inputs(cell, settings, device), device)
+    contender.build()
+    assert contender.cold().ms > 0
+    memory = contender.peak_memory()
+    assert memory.peak_allocated - memory.before >= contender.result_bytes
+    contender.capture_graph()
+    assert contender.how in ("cuda graph", "batched calls")
+    assert 0 < contender.sample() < 2 * max(contender.eager_ms)
+
+
+def test_machine_has_all_that_the_floors_need() -> None:
+    machine = measure_machine(torch.device("cuda"))
+    assert min(machine.copy_samples_ms) > 0
+    assert machine.multiprocessors
+    assert machine.max_clock_mhz
+    assert machine.lanes

@@ -1,7 +1,8 @@
-"""Synthetic records for the report's tests: real counts and scores of the networks, made-up times."""
+"""Synthetic records for the report's and the studies' tests: real counts and scores of the networks, made-up times."""
 
 from typing import Any
 
+from bench.accuracy_record import AccuracyRecord, AccuracyVariant, Difference, ImageAccuracy, VariantAccuracy
 from bench.record import (
     Complexity,
     ImageQuality,
@@ -14,6 +15,7 @@ from bench.record import (
     Skipped,
     WeightsInfo,
 )
+from bench.scan_record import Cell, Machine, Measurement, ScanRecord, ScanSettings
 
 PIXELS = 256 * 256
 SETS = ("Set5", "Set14", "B100")
@@ -213,3 +215,63 @@ def variants() -> list[Record]:
         )
         for channels, depths, parameters in counts
     ]
+
+
+def scan_settings(device: str = "cpu", threads: int | None = 2) -> ScanSettings:
+    """DVMSR's scan on a made-up device."""
+    return ScanSettings(device, "Test CPU" if device == "cpu" else "Test GPU", "fp32", 120, 16, threads)
+
+
+def scan_record(measurements: list[Measurement], device: str = "cpu", threads: int | None = 2) -> ScanRecord:
+    """A finished scan record of a machine that copies 10 GB/s."""
+    machine = Machine(copy_bytes=10**9, copy_samples_ms=[100.0, 100.0, 100.0])
+    return ScanRecord(
+        scan_settings(device, threads),
+        "2026-01-02T03:04:05Z",
+        {"cpu": "Test CPU"},
+        machine,
+        {"mamba_ssm": False, "causal_conv1d": False},
+        measurements,
+        complete=True,
+    )
+
+
+def scan_measurement(cell: Cell, backend: str, median_ms: float, memory: Memory | None = None) -> Measurement:
+    """Nine samples around `median_ms`, 100 bytes of results."""
+    return Measurement(cell, backend, runtime(median_ms), "calls", 100, memory=memory)
+
+
+def accuracy_record(results: list[VariantAccuracy]) -> AccuracyRecord:
+    """A finished accuracy record; the base and the float64 run are those of `bench.accuracy_study`."""
+    return AccuracyRecord(
+        "dvmsr",
+        {},
+        "DVMSR",
+        WeightsInfo("official", "dvmsr.pth"),
+        "cpu",
+        "Test CPU",
+        2,
+        "2026-01-02T03:04:05Z",
+        {"cpu": "Test CPU"},
+        BASE,
+        EXACT,
+        None,
+        results,
+        complete=True,
+    )
+
+
+BASE = AccuracyVariant("fp32", "chunked", {"fused": False})
+EXACT = AccuracyVariant("fp64", "chunked", {"fused": False})
+
+
+def accuracy_result(variant: AccuracyVariant, psnr_y: float, changed: int, exact: bool = True) -> VariantAccuracy:
+    """Two images of 1,000 values; in the second twice as many are changed, by up to three levels."""
+    images = [
+        ImageAccuracy(name, psnr_y + shift, difference, difference if exact else None)
+        for name, shift, difference in (
+            ("a", -1.5, Difference(1 if changed else 0, changed, 1000)),
+            ("b", 1.5, Difference(3 if changed else 0, 2 * changed, 1000)),
+        )
+    ]
+    return VariantAccuracy(variant, "Set5", images, 1.25)

@@ -1,0 +1,140 @@
+"""Compare a network's images over scan backends, precisions and fusion: `python bench/accuracy.py`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import signal
+import warnings
+
+import torch
+
+from bench.accuracy_record import AccuracyRecord
+from bench.accuracy_study import AccuracyPlan, list_variants, run
+from bench.arguments import MOST_THREADS, parse_device, parse_options
+from bench.console import Tell, open_console
+from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
+from bench.record import write_bytes
+from bench.report.accuracy import accuracy_body, accuracy_cells, accuracy_csv, left_out_lines
+from bench.summary import print_cells
+from models import get_spec
+from models.errors import EsrError
+from models.scan import list_backends
+
+FILE_WIDTH = 140  # columns, where the output is not a terminal
+INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
+DATASETS = ("Set5", "Set14", "B100")
+EXAMPLES = """examples:
+  python bench/accuracy.py                                  DVMSR on Set5, Set14 and B100
+  python bench/accuracy.py --data Set5 --limit 2            within a minute
+  python bench/accuracy.py --model dvmsr_ntire --device cuda --exact Set5 Set14
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 if a variant failed, 2 for a wrong call, 130 if interrupted."""
+    arguments = _parser().parse_args(argv)
+    out, tell = open_console(FILE_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.simplefilter("ignore")
+    records: list[AccuracyRecord] = []
+    try:
+        for plan in make_plans(arguments, tell):
+            record = run(plan, tell)
+            stem = plan.out / record.file_name
+            write_bytes(stem.with_suffix(".csv"), accuracy_csv([record]).encode())
+            write_bytes(stem.with_suffix(".md"), f"# Accuracy\n\n{accuracy_body([record])}".encode())
+            records.append(record)
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        tell(f"interrupted; the finished variants are in {arguments.out}")
+        return INTERRUPTED
+    for record in records:
+        print_cells(out, f"{record.display_name} on {record.device_name}", *accuracy_cells(record), left=3)
+        for line in [*left_out_lines(record), str(arguments.out / record.file_name)]:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 1 if any(record.left_out for record in records) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="accuracy.py",
+        description="How far scan backend, precision and fusion move a network's images and PSNR: each variant against "
+        "float32 with the backend 'chunked', and against float64.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", nargs="+", default=["dvmsr"], metavar="NAME", help="networks with a scan (default: dvmsr)")
+    add("--model-args", nargs="+", default=[], metavar="K=V", help="options of the network in every variant")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
+    add("--backends", nargs="+", metavar="NAME", help="(default: every one that can run here but reference)")
+    add("--data", nargs="+", metavar="NAME", help=f"data sets (default: those found of {' '.join(DATASETS)})")
+    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
+    add("--limit", type=int, metavar="N", help="only the first N images of each set")
+    add("--exact", nargs="*", default=["Set5"], metavar="NAME", help="sets to run in float64 too (default: Set5)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add("--out", type=Path, default=Path("results/accuracy"), help="folder of records (default: results/accuracy)")
+    return parser
+
+
+def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
+    """A plan a network. Raises EsrError that names the flag and the cure."""
+    device = parse_device(arguments.device)
+    for name in arguments.model:
+        if not get_spec(name).scan:
+            raise EsrError(
+                f"--model {name} has no selective scan, so backends change nothing; use dvmsr or dvmsr_ntire"
+            )
+    for name in arguments.backends or ():
+        if name not in list_backends(device.type):
+            known = ", ".join(list_backends(device.type))
+            raise EsrError(f"--backends {name} cannot run on {device.type} here; choose from {known}")
+    if arguments.limit is not None and arguments.limit < 1:
+        raise EsrError(f"--limit {arguments.limit} must be at least 1")
+    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
+        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    exact = frozenset(canonical_name(name) for name in arguments.exact)
+    datasets = _datasets(arguments, tell)
+    return [
+        AccuracyPlan(
+            model=model,
+            options=parse_options(arguments.model_args),
+            device=device,
+            threads=torch.get_num_threads() if device.type == "cpu" else None,
+            variants=list_variants(device.type, arguments.backends),
+            datasets=datasets,
+            limit=arguments.limit,
+            exact=exact,
+            data_dir=arguments.data_dir,
+            out=arguments.out,
+        )
+        for model in dict.fromkeys(arguments.model)
+    ]
+
+
+def _datasets(arguments: argparse.Namespace, tell: Tell) -> list[Dataset]:
+    """Those named, which must be there, or those found."""
+    if arguments.data:
+        return [find_dataset(name, arguments.data_dir) for name in dict.fromkeys(arguments.data)]
+    found = []
+    for name in DATASETS:
+        try:
+            found.append(find_dataset(name, arguments.data_dir))
+        except DatasetNotFoundError as error:
+            tell(f"{name} left out: {error}")
+    if not found:
+        raise EsrError(f"none of {', '.join(DATASETS)} was found; name others with --data, such as photos")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Finds the studies beside a folder of records, each kind in its own folder, and what of them belongs to a device."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from bench.accuracy_record import AccuracyRecord, read_accuracy
+from bench.report.lookup import DeviceRecords
+from bench.report.trust import LeftOut
+from bench.scan_record import ScanRecord, read_scan
+from bench.step_record import StepRecord, read_step
+from models.errors import EsrError
+
+FOLDERS = ("scan", "accuracy", "step")  # siblings of the records
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Every readable study, and the files that are none."""
+
+    scans: tuple[ScanRecord, ...] = ()
+    accuracies: tuple[AccuracyRecord, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    def of(self, device: DeviceRecords) -> "Studies":
+        """Those measured on this device, with any number of threads."""
+        key = (device.kind, device.name)
+        scans = (r for r in self.scans if (r.settings.device, r.settings.device_name) == key)
+        accuracies = (r for r in self.accuracies if (r.device, r.device_name) == key)
+        steps = (r for r in self.steps if (r.settings.device, r.settings.device_name) == key)
+        return Studies(tuple(scans), tuple(accuracies), tuple(steps))
+
+    def homeless(self, devices: Iterable[DeviceRecords]) -> list[LeftOut]:
+        """Studies of a device without any network's record, which have no page to stand on."""
+        homes = [self.of(device) for device in devices]
+        reason = "is of a device without a record of a network; measure one: python bench/profile.py --model dvmsr"
+        lost = [r.settings.file_name for r in self.scans if not any(r in home.scans for home in homes)]
+        lost += [r.file_name for r in self.accuracies if not any(r in home.accuracies for home in homes)]
+        lost += [r.settings.file_name for r in self.steps if not any(r in home.steps for home in homes)]
+        return [LeftOut(file, reason) for file in lost]
+
+
+def load_studies(records: Path) -> Studies:
+    """Read what lies beside the folder `records`; nothing need be there."""
+    left_out: list[LeftOut] = []
+    scans, accuracies, steps = (records.absolute().parent / name for name in FOLDERS)
+    return Studies(
+        tuple(_read_all(scans, read_scan, left_out)),
+        tuple(_read_all(accuracies, read_accuracy, left_out)),
+        tuple(_read_all(steps, read_step, left_out)),
+        tuple(left_out),
+    )
+
+
+def _read_all(folder: Path, read: Callable[[Path], T], left_out: list[LeftOut]) -> list[T]:
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        if path.name.startswith("."):
+            continue
+        try:
+            found.append(read(path))
+        except EsrError as error:
+            left_out.append(LeftOut(f"{folder.name}/{path.name}", str(error).replace(str(path), "the file")))
+    return found

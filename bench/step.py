@@ -1,0 +1,150 @@
+"""Time training steps of a network on every selective-scan backend, interleaved. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import datetime
+import math
+import signal
+import time
+import warnings
+from contextlib import ExitStack
+
+import torch
+
+from bench.arguments import parse_device, parse_options
+from bench.console import Tell, open_console
+from bench.environment import describe, device_name
+from bench.progress import step
+from bench.report.step import step_cells
+from bench.runtime import Contestant, measure_runtimes
+from bench.step_contender import StepContender, StepJob
+from bench.step_record import StepMeasurement, StepRecord, StepSettings, write_step
+from bench.summary import print_cells
+from models import get_spec
+from models.errors import EsrError
+from models.scan import list_backends
+
+FILE_WIDTH = 160  # columns, where the output is not a terminal
+INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
+RUNS = {"cpu": 5, "cuda": 50}
+EXAMPLES = """examples:
+  python bench/step.py                                    DVMSR, batches of 16 and 64 patches of 64x64
+  python bench/step.py --batch 4 --patch 32 --backends native chunked
+  python bench/step.py --device cuda --precision bf16
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 if a backend failed, 2 for a wrong call, 130 if interrupted."""
+    arguments = _parser().parse_args(argv)
+    out, tell = open_console(FILE_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.simplefilter("ignore")
+    try:
+        record, device, backends = _prepare(arguments)
+        for batch in arguments.batch:
+            record.measurements += _measure(record.settings, device, backends, batch, arguments, tell)
+            write_step(record, arguments.out)
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        tell(f"interrupted; the batch sizes that were finished are in {arguments.out}")
+        return INTERRUPTED
+    s = record.settings
+    print_cells(
+        out, f"Training step of {s.model} on {s.device_name}, {s.patch}x{s.patch}, {s.precision}", *step_cells(record)
+    )
+    out.print(str(arguments.out / s.file_name), markup=False, highlight=False, soft_wrap=True)
+    return 1 if any(m.error for m in record.measurements) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="step.py",
+        description="Time training steps (forward, L1 loss, backward, Adam) on every backend of the selective scan.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", default="dvmsr", metavar="NAME", help="(default: dvmsr)")
+    add("--model-args", nargs="+", action="extend", metavar="K=V", default=[], help="options of the network")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
+    add("--backends", nargs="+", metavar="NAME", help="(default: every one that can run here but the slow reference)")
+    add("--batch", nargs="+", type=int, default=[16, 64], metavar="B", help="patches in a step (default: 16 64)")
+    add("--patch", type=int, default=64, metavar="N", help="side of an LR patch in pixels (default: 64)")
+    add("--precision", choices=["fp32", "tf32", "bf16"], default="fp32", help="bf16 is autocast (default: fp32)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    runs = " or ".join(f"{n} on {d}" for d, n in RUNS.items())
+    add("--runs", type=int, metavar="N", help=f"samples of each backend (default: {runs})")
+    add("--time-budget", type=float, default=60.0, metavar="S", help="seconds for each backend and batch (default: 60)")
+    add("--out", type=Path, default=Path("results/step"), help="folder of records (default: results/step)")
+    return parser
+
+
+def _prepare(arguments: argparse.Namespace) -> tuple[StepRecord, torch.device, list[str]]:
+    """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
+    device = parse_device(arguments.device)
+    if not get_spec(arguments.model).scan:
+        raise EsrError(f"--model {arguments.model} has no selective scan, whose backends are compared here")
+    numbers = [*arguments.batch, arguments.patch, arguments.time_budget]
+    numbers += [n for n in (arguments.runs, arguments.threads) if n is not None]
+    if not all(0 < n < math.inf for n in numbers):
+        raise EsrError("--batch, --patch, --runs, --threads and --time-budget must be positive and finite")
+    if arguments.precision == "tf32" and device.type == "cpu":
+        raise EsrError("--precision tf32 needs a CUDA device; leave it out, or use --device cuda")
+    known = list_backends(device.type)
+    for name in arguments.backends or ():
+        if name not in known:
+            raise EsrError(f"--backends {name} cannot run on {device.type} here; choose from {', '.join(known)}")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    settings = StepSettings(
+        model=arguments.model,
+        options=parse_options(arguments.model_args),
+        device=device.type,
+        device_name=device_name(device),
+        precision=arguments.precision,
+        patch=arguments.patch,
+        threads=torch.get_num_threads() if device.type == "cpu" else None,
+    )
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    backends = list(dict.fromkeys(arguments.backends or [n for n in known if n != "reference"]))
+    return StepRecord(settings, now, describe(device)), device, backends
+
+
+def _measure(
+    settings: StepSettings,
+    device: torch.device,
+    backends: list[str],
+    batch: int,
+    arguments: argparse.Namespace,
+    tell: Tell,
+) -> list[StepMeasurement]:
+    runs, begin = arguments.runs or RUNS[device.type], time.monotonic()
+    with ExitStack() as stack:
+        jobs = [StepJob(settings, backend, batch, str(device)) for backend in backends]
+        contenders = [stack.enter_context(StepContender(job)) for job in jobs]
+        progress = stack.enter_context(step("steps [s]", total=round(arguments.time_budget * len(jobs))))
+
+        def on_pass(contender: Contestant, kind: str) -> None:
+            progress.describe(f"{contender.name}: {kind} [s]")
+            progress.reach(round(time.monotonic() - begin))
+
+        timed = measure_runtimes(contenders, device.type, runs, arguments.time_budget, False, on_pass, tell)
+    measurements = []
+    for backend, one in zip(backends, timed, strict=True):
+        others = [other for other in backends if other != backend]
+        runtime = one.runtime(runs, others) if one.samples_ms else None
+        measurements.append(StepMeasurement(backend, batch, runtime, one.memory, one.error))
+    return measurements
+
+
+if __name__ == "__main__":
+    sys.exit(main())

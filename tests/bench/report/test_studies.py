@@ -1,0 +1,137 @@
+"""The sections on the selective scan and on accuracy: what they show, and where their records are looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.accuracy_record import AccuracyVariant, write_accuracy
+from bench.report.accuracy import accuracy_body, accuracy_csv, accuracy_rows
+from bench.report.build import build, main, study_sections
+from bench.report.lookup import load
+from bench.report.scan import scan_body, scan_csv, time_cells
+from bench.report.scan_plot import draw_scan
+from bench.report.studies import Studies, load_studies
+from bench.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, write_scan
+from tests.bench.report.records import (
+    BASE,
+    EXACT,
+    accuracy_record,
+    accuracy_result,
+    scan_measurement,
+    scan_record,
+)
+
+BF16 = AccuracyVariant("bf16", "native", {"fused": True})
+
+
+def small_scan() -> ScanRecord:
+    cells = [Cell(1, 1024, FORWARD), Cell(1, 4096, FORWARD), Cell(1, 1024, BOTH), Cell(64, 4096, FORWARD)]
+    measured = [
+        scan_measurement(cell, name, factor * cell.tokens / 1024)
+        for cell in cells
+        for name, factor in (("reference", 100.0), ("chunked", 10.0), ("native", 1.0))
+    ]
+    record = scan_record(measured)
+    record.errors = [ScanError("native", "random", "out", 4096, 1.5e-7)]
+    record.left_out = [ScanLeftOut("reference", "one call would take about 99 s", Cell(1, 65_536, FORWARD), 99.0)]
+    return record
+
+
+def test_scan_table_by_hand() -> None:
+    headers, cells = time_cells(small_scan())
+    line = dict(zip(headers, cells[2], strict=True))
+    assert line["backend"] == "native"
+    assert line["L"] == "1,024"
+    assert line["x reference"] == "100.00"
+    assert line["x chunked"] == "10.00"
+    assert line["share of floor [%]"] == "21.0"  # 2,097,152 bytes at 10 GB/s are 0.2097 ms of 1 ms
+    assert line["memory [MiB]"] == "—"
+    assert "of largest floor [%]" not in headers
+
+
+def test_a_gpu_has_the_other_floors_and_its_rivals() -> None:
+    record = scan_record([scan_measurement(Cell(1, 1024, FORWARD), "chunked", 1.0)], device="cuda", threads=None)
+    record.measurements[0].eager_ms = [1.5, 1.5, 1.5]
+    record.machine.multiprocessors, record.machine.max_clock_mhz, record.machine.lanes = 100, 2000.0, 128
+    headers, (line,) = time_cells(record)
+    assert dict(zip(headers, line, strict=True))["launching [ms]"] == "0.500"
+    assert "of largest floor [%]" in headers
+    assert "`causal_conv1d` does not import." in scan_body([record], ["x.png"])
+
+
+def test_what_was_left_out_is_said_with_its_estimate() -> None:
+    record = small_scan()
+    assert "- reference, forward, batch 1, L 65,536: one call would take about 99 s" in scan_body([record], ["x.png"])
+    last = scan_csv([record]).splitlines()[-1]
+    assert last.startswith("Test CPU,2,fp32,120,16,forward,1,65536,reference,,")
+    assert ",one call would take about 99 s,99," in last
+    assert "interrupted" not in scan_body([record], ["x.png"])
+    record.complete = False
+    assert "The run was interrupted." in scan_body([record], ["x.png"])
+
+
+def test_csv_lines_are_as_long_as_their_header() -> None:
+    lines = scan_csv([small_scan()]).splitlines()
+    assert len({line.count(",") for line in lines}) == 1
+    assert len(lines) == 1 + 12 + 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+def test_scan_figure_is_drawn_and_repeats(count: int) -> None:
+    record = small_scan()
+    record.measurements = record.measurements[:count]
+    drawn = draw_scan(record, "a test")
+    assert drawn.startswith(b"\x89PNG")
+    assert drawn == draw_scan(record, "a test")
+
+
+def test_accuracy_rows_by_hand() -> None:
+    record = accuracy_record(
+        [
+            accuracy_result(BASE, 32.0, 0),
+            accuracy_result(EXACT, 32.001, 1),
+            accuracy_result(BF16, 31.99, 100, exact=False),
+        ]
+    )
+    base, exact, bf16 = accuracy_rows(record)
+    assert (base.role, exact.role, bf16.role) == ("base", "float64", "")
+    assert base.psnr_difference_db == 0
+    assert bf16.psnr_difference_db == pytest.approx(-0.01)
+    assert (bf16.from_base.largest, bf16.from_base.changed, bf16.from_base.values) == (3, 300, 2000)
+    assert bf16.from_exact is None
+    text = accuracy_body([record])
+    assert "bf16, native, fused" in text
+    assert "-0.010000" in text
+    assert len({line.count(",") for line in accuracy_csv([record]).splitlines()}) == 1
+
+
+def test_studies_beside_the_records_are_in_the_report(full_folder: Path, tmp_path: Path) -> None:
+    write_scan(small_scan(), tmp_path / "scan")
+    write_accuracy(accuracy_record([accuracy_result(BASE, 32.0, 0)]), tmp_path / "accuracy")
+    out = tmp_path / "out"
+    assert main(["--records", str(full_folder), "--out", str(out)]) == 0
+    report = (out / "report.md").read_text(encoding="utf-8")
+    order = ["## Tables", "## Selective scan", "## Accuracy", "## Known differences"]
+    assert [report.index(title) for title in order] == sorted(report.index(title) for title in order)
+    assert "(scan_fp32_2t_d120_n16.png)" in report
+    for name in ("scan.md", "scan.csv", "accuracy.md", "accuracy.csv", "scan_fp32_2t_d120_n16.png"):
+        assert (out / name).is_file()
+    device, studies = load(full_folder).devices[0], load_studies(full_folder)
+    assert study_sections(device, studies) == study_sections(device, load_studies(full_folder))
+
+
+def test_studies_that_cannot_be_used_are_named(full_folder: Path, tmp_path: Path) -> None:
+    write_scan(scan_record([], device="cuda", threads=None), tmp_path / "scan")
+    (tmp_path / "scan" / "cut.json").write_text("{", encoding="utf-8")
+    studies = load_studies(full_folder)
+    devices = load(full_folder).devices
+    (homeless,) = studies.homeless(devices)
+    assert homeless.file == "scan__test-gpu__d120__n16__fp32.json"
+    assert homeless.reason.startswith("is of a device without a record of a network")
+    (broken,) = studies.left_out
+    assert broken.file == "scan/cut.json"
+    assert broken.reason.startswith("the file is not a complete JSON record")
+    assert studies.of(devices[0]) == Studies()
+    report = build(load(full_folder), studies)["report.md"]
+    assert b"`scan/cut.json`" in report
+    assert b"## Selective scan" not in report
