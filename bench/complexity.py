@@ -21,8 +21,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench import published
 from bench.op_rules import FREE, MAC_RULES, OTHER_RULES, has_bias, rule_key
 from bench.record import Complexity, OpCount
+from models.scan.mixer import separate_steps
 
 
+@separate_steps()
 def count_complexity(model: nn.Module, height: int, width: int) -> Complexity:
     """Count one forward pass of `model` at 1 x 3 x height x width. The model itself is left as it was."""
     meta = copy.deepcopy(model).to("meta").eval()

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.op_rules import MAC_RULES, Count, aten
 from models.dvmsr import Mamba
+from models.scan.mixer import separate_steps
 
 # fvcore itself is run at this size in every count, to check that its rules are applied as it applies them.
 CHECK_SIZE = (32, 48)
@@ -131,6 +132,7 @@ class _FvcoreRules(TorchDispatchMode):
         return out
 
 
+@separate_steps()
 def fvcore_total(model: nn.Module, height: int, width: int) -> int:
     """fvcore's own count of one real forward pass, exactly as the challenge scripts call it, in eval mode."""
     reference = next(model.parameters(), torch.empty(0))

@@ -7,9 +7,10 @@ the 4.2 GB that one unfused pass of DVMSR moves at 256x256, the scans are a thir
 the unfused modules around `models.scan.selective_scan`, which are also what it is tested against.
 """
 
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -28,8 +29,23 @@ KERNELS: dict[str, tuple[str, tuple[torch.dtype, ...]]] = {
 }
 
 
+_separate: list[None] = []  # one entry for each `separate_steps` that is open
+
+
+@contextlib.contextmanager
+def separate_steps() -> Iterator[None]:
+    """Within it no mixer is fused: what counts operators has to see each of them."""
+    _separate.append(None)
+    try:
+        yield
+    finally:
+        _separate.pop()
+
+
 def can_fuse(backend: str, dtype: torch.dtype) -> bool:
     """Whether the mixer of this scan backend exists here for this precision."""
+    if _separate:
+        return False
     if backend == "mamba_ssm" and not mamba_ssm_mixer.available():
         return False
     return backend in KERNELS and dtype in KERNELS[backend][1]
