@@ -1,5 +1,6 @@
 """Find a network's weights file, verify it, and load it strictly."""
 
+import json
 import os
 import pickle
 from collections.abc import Mapping
@@ -8,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.download import cache_dir, download, sha256_of
@@ -19,6 +20,8 @@ from models.spec import Weights
 DATA_VARIABLE = "ESR_DATA"
 # Where a state dict hides in a checkpoint, in the order in which they are tried: averaged weights first.
 STATE_KEYS = ("params_ema", "params", "state_dict", "model")
+
+MODEL_KEY, OPTIONS_KEY = "esr_model", "esr_options"  # of a safetensors file's metadata
 
 
 class WeightsUnavailableError(EsrError):
@@ -98,6 +101,30 @@ def read_weights(path: Path, state_key: str | None = None) -> LoadedWeights:
         raise EsrError(f"{path} holds no state dict of tensors; name the entry that does, or another file")
     state = {key.removeprefix("module."): value for key, value in state.items()}
     return LoadedWeights(state, path, sha256_of(path), state_key)
+
+
+def read_spec(path: Path) -> tuple[str, dict[str, Any]] | None:
+    """Which network a file is of, registry name and options, where `pack_weights` wrote that into it; else None.
+
+    Raises EsrError for a file that is missing or damaged.
+    """
+    if not path.is_file():
+        raise EsrError(f"weights file {path} does not exist")
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return (metadata[MODEL_KEY], json.loads(metadata[OPTIONS_KEY])) if MODEL_KEY in metadata else None
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise EsrError(f"{path} is truncated or not a weights file ({str(error)[:120]})") from None
+
+
+def pack_weights(state: Mapping[str, Tensor], name: str, options: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
+    """A safetensors file of a network's state that says which network it is of, and `about` it whatever is given."""
+    metadata = {**about, MODEL_KEY: name, OPTIONS_KEY: json.dumps(dict(options))}
+    content: bytes = save({k: v.detach().cpu().contiguous() for k, v in state.items()}, metadata)
+    return content
 
 
 def _read(path: Path) -> Mapping[str, Any]:

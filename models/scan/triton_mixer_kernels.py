@@ -152,7 +152,7 @@ def mix(
     return h, total, kept
 
 
-@triton.jit(do_not_specialize=["length", "steps", "chunks"])
+@triton.jit(do_not_specialize=["length", "tokens", "chunks"])
 def mix_chunk(
     xz,  # (b, L, 2 d): x' and z
     projected,  # (b, L, WIDTH): B, C, dt
@@ -167,7 +167,7 @@ def mix_chunk(
     end,
     sums,
     length,
-    steps,
+    tokens,
     chunks,
     d: tl.constexpr,
     N: tl.constexpr,
@@ -208,8 +208,8 @@ def mix_chunk(
     projected += batch * length * WIDTH
     if out is not None:
         out += batch * length * d
-    first = chunk.to(tl.int64) * steps
-    last = tl.minimum(first + steps, length)
+    first = chunk.to(tl.int64) * tokens
+    last = tl.minimum(first + tokens, length)
     window = ()
     for i in tl.static_range(TAPS - 1):
         t = first + i - (TAPS - 1)

@@ -46,7 +46,7 @@ def test_one_sequence_does_not_see_another(monkeypatch: pytest.MonkeyPatch) -> N
     block = make_block(16)
     x = torch.randn(2, 21, 16)
     both = fused(block, x, monkeypatch)
-    assert torch.equal(both[1:], fused(block, x[1:], monkeypatch))
+    assert relative_error(both[1:], fused(block, x[1:], monkeypatch)) < 1e-6  # products round by their row in a tile
 
 
 def test_half_precision_keeps_a_float32_state(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,9 +46,10 @@ def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: in
     """Compile as the launcher would, all pointers to float32; what cuobjdump says of the registers and memory used."""
     constants = {**STRIDES, **constants}
     names = kernel.arg_names
-    integers = {"length", "padded", "tokens", "chunks", "bucket", "batch", "A_d", "A_n"}
+    integers = {"length", "padded", "rows", "tokens", "chunks", "bucket", "batch", "A_d", "A_n"}
     is_integer = {name: name in integers or name.endswith("_b") for name in names}
-    signature = {n: "constexpr" if n in constants else "i32" if is_integer[n] else "*fp32" for n in names}
+    kinds = {n: "i32" if is_integer[n] else "fp32" if n == "epsilon" else "*fp32" for n in names}
+    signature = {n: "constexpr" if n in constants else kinds[n] for n in names}
     fixed = {(names.index(k),): v for k, v in constants.items() if k in names}
     aligned = {(i,): [["tt.divisibility", 16]] for i, n in enumerate(names) if signature[n] == "*fp32"}
     source = ASTSource(kernel, signature, fixed, aligned)

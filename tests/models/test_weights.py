@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from models import create_model, get_spec
 from models.errors import EsrError
-from models.weights import WeightsUnavailableError, find_weights, load_into, read_weights
+from models.weights import WeightsUnavailableError, find_weights, load_into, pack_weights, read_spec, read_weights
 from tests.data import esr_data
 
 TINY = {"channels": 8, "depths": [1]}
@@ -37,11 +36,24 @@ def test_averaged_weights_are_preferred(tmp_path: Path, state: dict[str, torch.T
 
 def test_formats(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     torch.save(state, tmp_path / "plain.pth")
-    save_file(state, tmp_path / "safe.safetensors")
+    (tmp_path / "safe.safetensors").write_bytes(pack_weights(state, "dvmsr", TINY, {}))
     torch.save({f"module.{k}": v for k, v in state.items()}, tmp_path / "parallel.pth")
     for file in ("plain.pth", "safe.safetensors", "parallel.pth"):
         model = create_model("dvmsr", pretrained=tmp_path / file, **TINY)
         assert torch.equal(model.state_dict()["conv_first.weight"], state["conv_first.weight"])
+
+
+def test_a_packed_file_says_what_it_is_of(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    file = tmp_path / "safe.safetensors"
+    file.write_bytes(pack_weights(state, "dvmsr", TINY, {"steps": "7"}))
+    assert read_spec(file) == ("dvmsr", TINY)
+    torch.save(state, tmp_path / "plain.pth")
+    assert read_spec(tmp_path / "plain.pth") is None
+    with pytest.raises(EsrError, match="does not exist"):
+        read_spec(tmp_path / "none.safetensors")
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(EsrError, match="truncated"):
+        read_spec(file)
 
 
 class Exploit:
@@ -64,7 +76,10 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.98])
 def test_truncated(tmp_path: Path, state: dict[str, torch.Tensor], suffix: str, keep: float) -> None:
     file = tmp_path / f"cut{suffix}"
-    torch.save(state, file) if suffix == ".pth" else save_file(state, file)
+    if suffix == ".pth":
+        torch.save(state, file)
+    else:
+        file.write_bytes(pack_weights(state, "dvmsr", TINY, {}))
     content = file.read_bytes()
     file.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
     with pytest.raises(EsrError, match="cut") as error:
