@@ -14,7 +14,7 @@ from bench.runtime import RUNS
 from models import get_spec, list_models
 from models.errors import EsrError
 from models.scan import BACKENDS
-from models.weights import DATA_VARIABLE
+from models.weights import DATA_VARIABLE, options_in
 
 PARTS = ("runtime", "memory", "quality")
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
@@ -141,7 +141,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         torch.set_num_threads(arguments.threads)
     return Plan(
         models=models,
-        options=parse_options(arguments.model_args),
+        options=_options(arguments),
         weights=arguments.weights,
         device=device,
         height=height,
@@ -161,6 +161,12 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         out=arguments.out,
         reuse=arguments.reuse,
     )
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those that a weights file brings, and over them those that are given."""
+    brought = options_in(arguments.weights, arguments.model[0].partition("@")[0]) if arguments.weights else {}
+    return {**brought, **parse_options(arguments.model_args)}
 
 
 def parse_device(text: str) -> torch.device:

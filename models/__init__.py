@@ -12,7 +12,7 @@ from models.errors import EsrError
 from models.rlfn import RLFN
 from models.spec import ModelSpec, Weights
 from models.swinir import SwinIR
-from models.weights import find_weights, load_into, read_weights
+from models.weights import find_weights, load_into, options_in, read_weights
 
 __all__ = ["REGISTRY", "EsrError", "ModelSpec", "Weights", "create_model", "get_spec", "list_models"]
 
@@ -148,13 +148,16 @@ def create_model(
     Args:
         name: one of `list_models()`.
         pretrained: True for the published weights (found in `data_dir`, $ESR_DATA or the cache, else downloaded, and
-            verified), a path for a weights file of your own, False for random weights.
+            verified), a path for a weights file of your own, False for random weights. A file that training exported
+            brings its options with it.
         options: arguments of the network that differ from the registry's.
 
     Raises:
         EsrError: for an unknown name, unknown options, or weights that are missing or do not fit.
     """
     spec = get_spec(name)
+    if not isinstance(pretrained, bool):
+        options = {**options_in(Path(pretrained), name), **options}
     try:
         model = spec.build(**{**spec.options, **options})
     except Exception as error:  # whatever a constructor makes of impossible options, it is the options' fault

@@ -120,6 +120,17 @@ def read_spec(path: Path) -> tuple[str, dict[str, Any]] | None:
         raise EsrError(f"{path} is truncated or not a weights file ({str(error)[:120]})") from None
 
 
+def options_in(path: Path, name: str) -> dict[str, Any]:
+    """The options that a file brings for network `name`; none where it does not say what it is of.
+
+    Raises EsrError for a file of another network, and as `read_spec` does.
+    """
+    saved = read_spec(path)
+    if saved and saved[0] != name:
+        raise EsrError(f"{path} holds weights of {saved[0]}, not of {name}")
+    return saved[1] if saved else {}
+
+
 def pack_weights(state: Mapping[str, Tensor], name: str, options: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
     """A safetensors file of a network's state that says which network it is of, and `about` it whatever is given."""
     metadata = {**about, MODEL_KEY: name, OPTIONS_KEY: json.dumps(dict(options))}

@@ -1,0 +1,160 @@
+"""Train the rows of an ablation table at any budget: `python train/ablation.py --table 3 --steps 200`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import copy
+import csv
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from bench.console import Tell, open_console
+from bench.record import write_bytes
+from bench.report.markup import csv_text, markdown_table
+from bench.summary import print_cells
+from bench.training_record import FILE, TrainingRecord, read_training
+from models.errors import EsrError
+from train.config import Config, Distillation, Network, build_parser, parse
+from train.loop import EXPORT, Run, StoppedError
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / "train/configs"
+TABLES: dict[str, Any] = yaml.safe_load((CONFIGS / "tables.yaml").read_text(encoding="utf-8"))
+FILE_WIDTH = 140  # columns, where the output is not a terminal
+EXAMPLES = """examples:
+  python train/ablation.py --table 3                                        the paper's budget: weeks on one GPU
+  python train/ablation.py --table 7 --steps 2000 --batch 16 --data.hr '[photos]' --data.patch 64
+  python train/ablation.py --table 4 --row 2 --steps 2000                   one row; a second call keeps what is done
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: the run to make, and the run of its teacher if it has one."""
+
+    label: str
+    config: Config
+    teacher: Config | None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 for a run that failed, 2 for a wrong call, 130 if interrupted."""
+    out, tell = open_console(FILE_WIDTH)
+    warnings.simplefilter("ignore")
+    description = "Train the rows of one of the paper's Tables 3 to 8, and write the table beside the paper's figures."
+    parser = build_parser("ablation.py", description, EXAMPLES)
+    parser.add_argument("--table", choices=["3", "4", "5", "6", "7", "8"], help="of the DVMSR paper")
+    parser.add_argument("--row", type=int, help="count from 1; all rows are trained without it")
+    failed = 0
+    try:
+        words = list(sys.argv[1:] if argv is None else argv)
+        config, others = parse(parser, ["--config", str(CONFIGS / "ablation.yaml"), *words])
+        if not others["table"]:
+            raise EsrError("--table is missing; name one of 3, 4, 5, 6, 7, 8")
+        rows = make_rows(f"table{others['table']}", config)
+        if others["row"] is not None and not 1 <= others["row"] <= len(rows):
+            raise EsrError(f"--row {others['row']} is not in the table, which has {len(rows)} rows")
+        for row in rows if others["row"] is None else [rows[others["row"] - 1]]:
+            for one in filter(None, (row.teacher, row.config)):
+                train_once(one, tell)
+            write_table(f"table{others['table']}", rows, Path(config.out))
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except (StoppedError, KeyboardInterrupt):
+        tell("interrupted; the same command goes on where it stopped")
+        return 130
+    path = write_table(f"table{others['table']}", rows, Path(config.out))
+    print_cells(out, f"Table {others['table']}: {budget_text(config)}", *table_cells(rows, f"table{others['table']}"))
+    out.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    return failed
+
+
+def make_rows(table: str, base: Config) -> list[Row]:
+    """The runs of a table, each with what its row sets over `base`. Budgets differ by name, so they never mix."""
+    content = TABLES[table]
+    budget = f"{base.steps}x{base.batch}x{base.data.patch}_seed{base.seed}"
+    rows = []
+    for number, (label, values) in enumerate(content["rows"].items(), start=1):
+        options = {k: v for k, v in values.items() if k not in ("distillation", "teacher")}
+        config = _named(base, f"{table}_row{number}_{budget}", options)
+        teacher_options = values.get("teacher") or ("distillation" in values and content["teacher"])
+        teacher = None
+        if teacher_options:
+            size = f"{teacher_options['channels']}x{len(teacher_options['depths'])}"
+            teacher = _named(base, f"teacher_{size}_{budget}", teacher_options)
+            config.teacher = Network(teacher.model.name, teacher.model.options, str(teacher.folder / EXPORT))
+            distillation: dict[str, Any] = values.get("distillation", {})
+            # Mid-level: behind each student RSSB, that of the teacher at the same depth.
+            pairs = {f"layers.{i}": f"layers.{i}" for i in range(4)} if distillation.get("mid") else {}
+            config.distillation = Distillation(**distillation, pairs=pairs)
+        rows.append(Row(str(label), config, teacher))
+    return rows
+
+
+def _named(base: Config, name: str, options: dict[str, Any]) -> Config:
+    config = copy.deepcopy(base)
+    config.name, config.model = name, Network(base.model.name, {**base.model.options, **options})
+    return config
+
+
+def train_once(config: Config, tell: Tell) -> TrainingRecord:
+    """Train, go on with, or only read what is finished."""
+    try:
+        record = read_training(config.folder / FILE)
+        if record.finished:
+            tell(f"{config.name} is finished")
+            return record
+    except EsrError:
+        pass
+    return Run(config, resume=True, tell=tell).train()
+
+
+def budget_text(config: Config) -> str:
+    """The budget that marks every figure."""
+    size = config.data.patch
+    return f"{config.steps:,} steps of {config.batch} patches of {size}x{size}, seed {config.seed}"
+
+
+def table_cells(rows: Sequence[Row], table: str) -> tuple[list[str], list[list[str]]]:
+    """The paper's columns, then ours; an empty cell says which command fills it."""
+    with (ROOT / "reports/reference" / f"{table}.csv").open(newline="", encoding="utf-8") as file:
+        paper = list(csv.DictReader(file))
+    headers = ["row", *(f"{column} (paper)" for column in paper[0]), "parameters", "PSNR Y / SSIM", "budget"]
+    cells = []
+    for number, (row, printed) in enumerate(zip(rows, paper, strict=True), start=1):
+        command = f"python train/ablation.py --table {table[-1]} --row {number}"
+        try:
+            record = read_training(row.config.folder / FILE)
+        except EsrError:
+            cells.append([row.label, *printed.values(), "", command, ""])
+            continue
+        scores = ", ".join(f"{s.dataset} {s.psnr_y:.2f} / {s.ssim_y:.4f}" for s in record.last_scores())
+        unfinished = "" if record.finished else f", unfinished at step {record.steps:,}"
+        budget = budget_text(row.config) + unfinished
+        cells.append([row.label, *printed.values(), f"{record.parameters:,}", scores or command, budget])
+    return headers, cells
+
+
+def write_table(table: str, rows: Sequence[Row], out: Path) -> Path:
+    """Write the table as Markdown and CSV into the folder of runs."""
+    headers, cells = table_cells(rows, table)
+    title = (
+        f"# Table {table[-1]}: {TABLES[table]['title']}\n\nPaper and our runs; ours hold for the budget beside them."
+    )
+    write_bytes(out / f"{table}.csv", csv_text(headers, cells).encode())
+    path = out / f"{table}.md"
+    write_bytes(path, f"{title}\n\n{markdown_table(headers, cells, left=len(headers))}\n".encode())
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Train a network, from scratch or from a teacher: `python train/train.py --config FILE`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import logging
+import signal
+import warnings
+from collections.abc import Sequence
+
+from bench.console import open_console
+from bench.summary import print_cells
+from bench.training_record import TrainingRecord
+from bench.worker import is_out_of_memory
+from models.errors import EsrError
+from train.config import build_parser, parse
+from train.loop import EXPORT, Run, StoppedError
+
+FILE_WIDTH = 120  # columns, where the output is not a terminal
+EXAMPLES = """examples:
+  python train/train.py --config train/configs/smoke.yaml                     a small network, in minutes
+  python train/train.py --config train/configs/smoke.yaml --seed 1 --name smoke_1 --steps 500
+  python train/train.py --config train/configs/smoke_distill.yaml             a student of the one above
+  python train/train.py --config results/training/smoke/config.yaml --resume  goes on where it stopped
+  torchrun --nproc-per-node 4 train/train.py --config train/configs/dvmsr_teacher.yaml --resume
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0, 1 for a run that failed, 2 for a wrong call, 130 or 143 for one that was stopped."""
+    out, tell = open_console(FILE_WIDTH)
+    warnings.simplefilter("ignore")
+    logging.getLogger("torch.distributed").setLevel(logging.ERROR)
+    parser = build_parser("train.py", "Train a super-resolution network by one YAML file of settings.", EXAMPLES)
+    parser.add_argument("--resume", action="store_true", help="go on from the last sound checkpoint, if there is one")
+    run = None
+    try:
+        config, others = parse(parser, argv)
+        run = Run(config, bool(others["resume"]), tell)
+        record = run.train()
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 1 if run and run.done else 2
+    except StoppedError as stopped:
+        assert run
+        tell(f"stopped by {stopped} at step {run.done:,} of {run.config.steps:,}; go on with --resume")
+        return 128 + stopped.number
+    except KeyboardInterrupt:
+        tell("interrupted; go on from the last checkpoint with --resume")
+        return 128 + signal.SIGINT
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        tell("error: out of memory; make batch or data.patch smaller, or set accumulate or recompute")
+        return 1
+    if run.main:
+        headers, rows = summary_cells(record)
+        print_cells(out, f"{record.name}: {record.parameters:,} parameters", headers, rows)
+        out.print(str(config.folder / EXPORT), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def summary_cells(record: TrainingRecord) -> tuple[list[str], list[list[str]]]:
+    """Headers and text cells, a row a data set."""
+    bicubic = {s.dataset: s for s in record.bicubic}
+    rows = [
+        [s.dataset, f"{s.psnr_y:.3f}", f"{s.ssim_y:.4f}", f"{s.psnr_rgb:.3f}",
+         f"{s.psnr_y - bicubic[s.dataset].psnr_y:+.3f}" if s.dataset in bicubic else "",
+         f"{record.steps:,}", f"{record.seconds / 60:.1f}", f"{record.patches_per_second or 0:,.1f}"]
+        for s in record.last_scores()
+    ]  # fmt: skip
+    return ["data set", "PSNR Y [dB]", "SSIM Y", "PSNR RGB [dB]", "over bicubic", "steps", "minutes", "patches/s"], rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""PSNR and SSIM of a network in training, by the bench layer's own functions."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bench.datasets import Dataset, DatasetNotFoundError, find_dataset
+from bench.quality import measure_quality
+from bench.training_record import Score
+from models import create_model
+from models.errors import EsrError
+from train.config import Validation
+
+AVAILABLE = "available"
+PREFERRED = ("Set5", "photos")  # the first that is there
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of all data sets, and how long they took."""
+
+    scores: list[Score]
+    seconds: float
+
+
+def validation_sets(settings: Validation) -> list[Dataset]:
+    """The data sets to score, cut to `limit`. Raises EsrError for one that is named and cannot be had."""
+    found = []
+    for name in settings.sets:
+        found.append(_first_found() if name == AVAILABLE else find_dataset(name, None))
+    return [replace(d, pairs=d.pairs[: settings.limit]) for d in {d.name: d for d in found}.values()]
+
+
+def _first_found() -> Dataset:
+    for name in PREFERRED:
+        try:
+            return find_dataset(name, None, allow_download=False)
+        except DatasetNotFoundError:
+            continue
+    raise EsrError("no data set to validate on was found; name one in validation.sets")
+
+
+def validate(
+    model: nn.Module,
+    white: float,
+    datasets: Sequence[Dataset],
+    step: int,
+    device: torch.device,
+    on_image: Callable[[], None] = lambda: None,
+) -> Scores:
+    """Score `model` on every data set; it is in eval mode meanwhile.
+
+    Args:
+        white: value of white at the network's input and output.
+
+    Raises:
+        EsrError: for images that cannot be scored.
+    """
+    begin, training = time.monotonic(), model.training
+    model.eval()
+
+    def upscale(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+        x = torch.tensor(image, device=device).permute(2, 0, 1)[None].float() * (white / 255)
+        with torch.inference_mode():
+            y = (model(x)[0].float() * (255 / white)).nan_to_num(0.0).clamp(0, 255).round()
+        return y.permute(1, 2, 0).to(torch.uint8).cpu().numpy(), 0.0
+
+    scores = []
+    for dataset in datasets:
+        images = measure_quality(upscale, dataset, lambda _: on_image()).images
+        scores.append(
+            Score(
+                step,
+                dataset.name,
+                len(images),
+                float(np.mean([i.psnr_y for i in images if i.psnr_y is not None] or [0.0])),
+                float(np.mean([i.ssim_y for i in images])),
+                float(np.mean([i.psnr_rgb for i in images if i.psnr_rgb is not None] or [0.0])),
+            )
+        )
+    model.train(training)
+    return Scores(scores, time.monotonic() - begin)
+
+
+def validate_bicubic(datasets: Sequence[Dataset]) -> list[Score]:
+    """What bicubic enlargement scores on the same images."""
+    return validate(create_model("bicubic"), 255.0, datasets, 0, torch.device("cpu")).scores
