@@ -4,8 +4,10 @@ Nothing is drawn from a generator with a state. So any number of workers and pro
 that resumes at step k goes on with the very patches that an uninterrupted run would have seen.
 """
 
+import ctypes
 import functools
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -156,8 +158,13 @@ def _without_small(packed: Packed, data: Data, name: str) -> Packed:
     return Packed(packed.folder, kept)
 
 
-def _leave_signals_to_parent(worker: int) -> None:
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+
+
+def _depend_on_parent(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent saves and ends
+    if sys.platform == "linux":  # a worker whose parent is killed may wait for ever for a reader of its queue
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def make_loader(
@@ -170,6 +177,6 @@ def make_loader(
         batch_sampler=Parts(share, first_step, last_step),
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_leave_signals_to_parent,
+        worker_init_fn=_depend_on_parent,
         **options,  # type: ignore[arg-type]
     )

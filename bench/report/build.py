@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record import write_bytes
-from bench.report import accuracy, page, plots, scan, step, summary
+from bench.report import accuracy, page, plots, scan, step, summary, training
 from bench.report.backends import backends_body
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
@@ -95,6 +95,12 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
         files["step.md"] = f"# Training steps\n\n{body}".encode()
         files["step.csv"] = step.step_csv(studies.steps).encode()
         sections.append(f"## Training steps\n\n{body}".rstrip())
+    if studies.trainings:
+        body = training.training_body(studies.trainings)
+        files["training.md"] = f"# Networks trained here\n\n{body}".encode()
+        files["training.csv"] = training.training_csv(studies.trainings).encode()
+        files[training.PLOT] = training.draw_training(studies.trainings)
+        sections.append(f"## Networks trained here\n\n{body}".rstrip())
     return sections, files
 
 
@@ -118,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--records",
         type=Path,
         default=Path("results/records"),
-        help="folder with records; scan/, accuracy/ and step/ beside it are taken too",
+        help="folder with records; scan/, accuracy/, step/ and training/ beside it are taken too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)

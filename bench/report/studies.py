@@ -10,9 +10,10 @@ from bench.report.lookup import DeviceRecords
 from bench.report.trust import LeftOut
 from bench.scan_record import ScanRecord, read_scan
 from bench.step_record import StepRecord, read_step
+from bench.training_record import FILE, TrainingRecord, read_training
 from models.errors import EsrError
 
-FOLDERS = ("scan", "accuracy", "step")  # siblings of the records
+FOLDERS = ("scan", "accuracy", "step", "training")  # siblings of the records
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class Studies:
     scans: tuple[ScanRecord, ...] = ()
     accuracies: tuple[AccuracyRecord, ...] = ()
     steps: tuple[StepRecord, ...] = ()
+    trainings: tuple[TrainingRecord, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     def of(self, device: DeviceRecords) -> "Studies":
@@ -32,7 +34,8 @@ class Studies:
         scans = (r for r in self.scans if (r.settings.device, r.settings.device_name) == key)
         accuracies = (r for r in self.accuracies if (r.device, r.device_name) == key)
         steps = (r for r in self.steps if (r.settings.device, r.settings.device_name) == key)
-        return Studies(tuple(scans), tuple(accuracies), tuple(steps))
+        trainings = (r for r in self.trainings if (r.device, r.device_name) == key)
+        return Studies(tuple(scans), tuple(accuracies), tuple(steps), tuple(trainings))
 
     def homeless(self, devices: Iterable[DeviceRecords]) -> list[LeftOut]:
         """Studies of a device without any network's record, which have no page to stand on."""
@@ -41,28 +44,30 @@ class Studies:
         lost = [r.settings.file_name for r in self.scans if not any(r in home.scans for home in homes)]
         lost += [r.file_name for r in self.accuracies if not any(r in home.accuracies for home in homes)]
         lost += [r.settings.file_name for r in self.steps if not any(r in home.steps for home in homes)]
+        lost += [f"training/{r.name}" for r in self.trainings if not any(r in home.trainings for home in homes)]
         return [LeftOut(file, reason) for file in lost]
 
 
 def load_studies(records: Path) -> Studies:
     """Read what lies beside the folder `records`; nothing need be there."""
     left_out: list[LeftOut] = []
-    scans, accuracies, steps = (records.absolute().parent / name for name in FOLDERS)
+    scans, accuracies, steps, trainings = (records.absolute().parent / name for name in FOLDERS)
     return Studies(
         tuple(_read_all(scans, read_scan, left_out)),
         tuple(_read_all(accuracies, read_accuracy, left_out)),
         tuple(_read_all(steps, read_step, left_out)),
+        tuple(_read_all(trainings, read_training, left_out, f"*/{FILE}")),
         tuple(left_out),
     )
 
 
-def _read_all(folder: Path, read: Callable[[Path], T], left_out: list[LeftOut]) -> list[T]:
+def _read_all(folder: Path, read: Callable[[Path], T], left_out: list[LeftOut], pattern: str = "*.json") -> list[T]:
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob(pattern)):
         if path.name.startswith("."):
             continue
         try:
             found.append(read(path))
         except EsrError as error:
-            left_out.append(LeftOut(f"{folder.name}/{path.name}", str(error).replace(str(path), "the file")))
+            left_out.append(LeftOut(str(path.relative_to(folder.parent)), str(error).replace(str(path), "the file")))
     return found

@@ -104,6 +104,7 @@ def test_stopped_anywhere_and_resumed_is_the_same_run(config: Config, monkeypatc
 
 def _serve_run(config: Config, cache: str) -> None:
     os.environ["ESR_CACHE"] = cache
+    multiprocessing.set_start_method("fork", force=True)  # of its workers, as when the command is started by hand
     Run(config, True, lambda _: None).train()
 
 
@@ -180,7 +181,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(config: Config, monkeypatch: py
 
     with monkeypatch.context() as m:
         m.setattr(Run, "_one_step", breaks)
-        with pytest.raises(EsrError, match=r"the loss is nan in step 8 \(patches 14 to 15, of \d(, \d)?\); the last good"):
+        with pytest.raises(
+            EsrError, match=r"the loss is nan in step 8 \(patches 14 to 15, of \d(, \d)?\); the last good"
+        ):
             finish(config)
     assert [found.step for found in list_checkpoints(config.folder)] == [5]
     finish(config, resume=True)
