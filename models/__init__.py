@@ -73,6 +73,7 @@ REGISTRY: dict[str, ModelSpec] = {
             licence="MIT",
         ),
         scan=True,
+        fuses=True,
     ),
     "dvmsr_ntire": ModelSpec(
         build=DVMSR,
@@ -86,6 +87,7 @@ REGISTRY: dict[str, ModelSpec] = {
             licence="MIT",
         ),
         scan=True,
+        fuses=True,
     ),
     "dvmsr_bi": ModelSpec(
         build=DVMSR,
@@ -93,6 +95,7 @@ REGISTRY: dict[str, ModelSpec] = {
         paper=_DVMSR_PAPER + ", Table 6; its weights were not published",
         options={"bidirectional": True},
         scan=True,
+        fuses=True,
     ),
     "rlfn": ModelSpec(
         build=RLFN,

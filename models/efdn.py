@@ -1,7 +1,8 @@
 """EFDN: Edge-enhanced Feature Distillation Network for Efficient Super-Resolution (Wang, CVPRW 2022).
 
-Section 3 of the paper, in the form that is run: the parallel branches of an edge-enhanced diverse branch block (EDBB: 3x3, 1x1, Sobel and Laplacian) are merged into one 3x3 convolution, as in the weights that the NTIRE 2025
-challenge released as its baseline. Parameter names are theirs. b, c, H, W: batch, channels, LR height and width.
+Section 3 of the paper, in the form that is run: the parallel branches of an edge-enhanced diverse branch block (3x3,
+1x1, Sobel and Laplacian) are merged into one 3x3 convolution, as in the weights that the NTIRE 2025 challenge released
+as its baseline. Parameter names are theirs. b, c, H, W: batch, channels, LR height and width.
 """
 
 import torch

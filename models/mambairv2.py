@@ -1,8 +1,8 @@
 """MambaIRv2: Attentive State Space Restoration (Guo et al., CVPR 2025), the lightweight SR network.
 
-The method section of the paper; the sizes of MambaIRv2-light are those of the authors' configuration. Parameter names are
-the release's. b, c, H, W: batch, channels, LR height and width (padded to windows); L = H W tokens; d inner channels;
-n state size; T prompts; w window size; h heads; m = H W / w^2 windows.
+The sizes of MambaIRv2-light are those of the authors' configuration. Parameter names are the release's. b, c, H, W:
+batch, channels, LR height and width (padded to windows); L = H W tokens; d inner channels; n state size; T prompts;
+w window size; h heads; m = H W / w^2 windows.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ LAYER_SCALE = 1e-4  # of the scaled skips at the start of training
 
 
 class AttentiveStateSpace(nn.Module):
-    """Attentive state-space module (attentive state-space equation): every token is routed to one of T prompts, which is added
-    to its C and tokens of one prompt are made neighbours for the scan (semantic guided neighbouring).
+    """Attentive state-space module: every token is routed to one of T prompts, which is added to its C (the attentive
+    state-space equation), and tokens of one prompt are made neighbours for the scan (semantic guided neighbouring).
 
     The release draws the prompt by a Gumbel softmax in evaluation too, so that its images change from run to run. Here
     that is left to training and to `sample`; evaluation takes the most probable prompt. Tokens of one prompt keep

@@ -1,8 +1,8 @@
 """RFDN: Residual Feature Distillation Network for Lightweight Image Super-Resolution (Liu et al., ECCVW 2020).
 
-Two networks share the name. The paper's (section 3; 48 channels, 6 blocks, channel attention) was released
-neither as code nor as weights; the E-RFDN that won the AIM 2020 challenge (its last part; 50 channels, 4 blocks, spatial
-attention) was. Parameter names are the release's. b, c, H, W: batch, channels, LR height and width.
+Two networks share the name. The paper's (48 channels, 6 blocks, channel attention) was released neither as code nor as
+weights; its E-RFDN, which won the AIM 2020 challenge (50 channels, 4 blocks, spatial attention), was. Parameter names
+are the release's. b, c, H, W: batch, channels, LR height and width.
 """
 
 from collections.abc import Callable
