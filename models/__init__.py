@@ -11,6 +11,7 @@ from models.classic.bicubic import Bicubic
 from models.classic.dipnet import DIPNet
 from models.classic.imdn import IMDN
 from models.classic.rfdn import RFDN
+from models.download import sha256_of
 from models.dvmsr import DVMSR
 from models.efdn import EFDN
 from models.errors import EsrError
@@ -310,5 +311,12 @@ def create_model(
         path, key = find_weights(spec.weights, data_dir), spec.weights.state_key
         load_into(model, read_weights(path, key), name)
     elif pretrained is not False:
-        load_into(model, read_weights(Path(pretrained)), name)
+        path = Path(pretrained)
+        load_into(model, read_weights(path, _state_key(spec, path)), name)
     return model.eval()
+
+
+def _state_key(spec: ModelSpec, path: Path) -> str | None:
+    """The entry to read where `path` is the published file, which may hold several state dicts; else None."""
+    published = spec.weights is not None and path.is_file() and sha256_of(path) == spec.weights.sha256
+    return spec.weights.state_key if spec.weights and published else None

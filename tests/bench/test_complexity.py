@@ -27,7 +27,7 @@ PUBLISHED = {
     "swinir_light": (929_628, 70_782_812_160, 26_738_688, 7),
     "efdn": (276_192, 16_703_470_848, 111_116_736, 65),
     "span": (150_688, 9_833_807_872, 41_680_896, 22),
-    # These print no figures of their own here: the same counter on the authors' code.
+    # Not printed anywhere in this convention: what the same counter says of the authors' code.
     "imdn": (715_176, 46_544_194_560, 122_683_800, 46),
     "rfdn_aim": (433_448, 27_046_231_296, 112_034_240, 64),
     "dipnet_ntire": (243_252, 14_886_406_144, 72_967_296, 39),
