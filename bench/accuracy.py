@@ -92,6 +92,8 @@ def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
             raise EsrError(
                 f"--model {name} has no selective scan, so backends change nothing; use dvmsr or dvmsr_ntire"
             )
+        if not get_spec(name).fuses:
+            raise EsrError(f"--model {name} has no fused mixer to compare with; use dvmsr or dvmsr_ntire")
     for name in arguments.backends or ():
         if name not in list_backends(device.type):
             known = ", ".join(list_backends(device.type))

@@ -57,6 +57,11 @@ def _pooling(args: Sequence[Any], out: Tensor) -> int:
     return int(out.numel() * math.prod(args[1]))  # one comparison or addition for each pixel under the kernel
 
 
+def _sort(args: Sequence[Any], out: Tensor) -> int:
+    # Comparisons of a merge sort along the last axis, the only one in use.
+    return int(out.numel() * math.ceil(math.log2(max(2, out.shape[-1]))))
+
+
 def _scan(args: Sequence[Any], out: Tensor) -> int:
     u, delta, A = args[:3]
     return selective_scan_flops(u.shape, delta.shape, A.shape)
@@ -83,6 +88,7 @@ OTHER_RULES: dict[Any, Count] = {
     aten.max_pool2d_with_indices: _pooling,
     aten.avg_pool2d: _pooling,
     aten._adaptive_avg_pool2d: _per_input(1),
+    aten.sort: _sort,
     torch.ops.esr.selective_scan: _scan,
 }
 # Moving, naming and making data is no arithmetic.

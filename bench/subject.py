@@ -132,7 +132,7 @@ def start(name: str, backend: str | None, plan: Plan, tell: Tell) -> Subject:
         compile=plan.compile,
         cuda_graph=plan.cuda_graph,
         scan_backend=backend,
-        fused=backend is not None and fuses(plan.options, backend, DTYPES[plan.precision]),
+        fused=spec.fuses and backend is not None and fuses(plan.options, backend, DTYPES[plan.precision]),
         threads=plan.threads,
         ntire_compat=plan.ntire_compat,
     )

@@ -73,11 +73,15 @@ class RLFN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        if min(height, width) < SMALLEST:
-            x = F.pad(x, (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height)), mode="replicate")
-        shallow = self.conv_1(x)  # (b, c, H, W)
+        shallow = self.conv_1(pad_to_smallest(x))  # (b, c, H, W)
         y = shallow
         for i in range(1, self.blocks + 1):
             y = self.get_submodule(f"block_{i}")(y)
         out: Tensor = self.upsampler(self.conv_2(y) + shallow)
         return out[:, :, : height * self.scale, : width * self.scale]
+
+
+def pad_to_smallest(x: Tensor) -> Tensor:
+    """Repeat the last row and column of (b, c, H, W) until ESA has something to pool; larger inputs are untouched."""
+    bottom, right = max(0, SMALLEST - x.shape[2]), max(0, SMALLEST - x.shape[3])
+    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x

@@ -43,6 +43,7 @@ class ModelSpec:
         data_range: value of white at the network's input and output, 1 or 255.
         weights: published weights, or None where none exist.
         scan: whether it contains a selective scan, so that a scan backend can be chosen.
+        fuses: whether its mixers can run as one operator, chosen by an option `fused`.
     """
 
     build: Callable[..., nn.Module]
@@ -53,3 +54,4 @@ class ModelSpec:
     data_range: float = 1.0
     weights: Weights | None = None
     scan: bool = False
+    fuses: bool = False

@@ -24,7 +24,7 @@ class WindowAttention(nn.Module):
         super().__init__()
         self.heads, self.scale = heads, (channels // heads) ** -0.5
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
-        self.register_buffer("relative_position_index", _relative_positions(window))
+        self.register_buffer("relative_position_index", relative_positions(window))
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
@@ -163,7 +163,7 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, (0, right, 0, bottom), mode="reflect" if reflect else "replicate")
 
 
-def _relative_positions(window: int) -> Tensor:
+def relative_positions(window: int) -> Tensor:
     """(w^2, w^2) index into the bias table, (2 w - 1) * row difference + column difference."""
     at = torch.arange(window)
     rows, columns = at.repeat_interleave(window), at.repeat(window)  # (w^2)

@@ -29,7 +29,7 @@ DEFAULT_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 # Networks whose weights a user must bring: they were not published, or only where their checksum could not be learnt.
-OWN_WEIGHTS = ("dvmsr_bi", "swinir_light")
+OWN_WEIGHTS = ("dvmsr_bi", "swinir_light", "rfdn", "dipnet")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,15 @@ PUBLISHED = {
     "dvmsr_bi": (484_908, 23_942_922_240, 26_738_688, 7),
     "rlfn_ntire": (317_218, 19_674_859_520, 80_045_184, 39),
     "swinir_light": (929_628, 70_782_812_160, 26_738_688, 7),
+    "efdn": (276_192, 16_703_470_848, 111_116_736, 65),
+    "span": (150_688, 9_833_807_872, 41_680_896, 22),
+    # Not printed anywhere in this convention: what the same counter says of the authors' code.
+    "imdn": (715_176, 46_544_194_560, 122_683_800, 46),
+    "rfdn_aim": (433_448, 27_046_231_296, 112_034_240, 64),
+    "dipnet_ntire": (243_252, 14_886_406_144, 72_967_296, 39),
+    "bsrn": (352_400, 21_887_046_144, 404_960_672, 206),
+    "mambairv2_light": (789_680, 76_092_342_272, 210_763_776, 87),
+    "pfvm": (427_848, 25_877_544_960, 62_128_128, 12),
 }
 
 
@@ -39,6 +48,11 @@ def test_published_counts_as_printed() -> None:
     ntire = count("rlfn_ntire")
     assert f"{ntire.flops_published / 1e9:.2f} {ntire.activations_published / 1e6:.2f}" == "19.67 80.05"
     assert f"{count('swinir_light').flops_published / 1e9:.4f}" == "70.7828"
+    efdn, span = count("efdn"), count("span")
+    assert f"{efdn.parameters / 1e6:.3f} {efdn.flops_published / 1e9:.2f}" == "0.276 16.70"
+    assert f"{efdn.activations_published / 1e6:.4f} {efdn.conv2d}" == "111.1167 65"
+    assert f"{span.parameters / 1e6:.6f} {span.flops_published / 1e9:.6f}" == "0.150688 9.833808"
+    assert f"{span.activations_published / 1e6:.6f} {span.conv2d}" == "41.680896 22"
 
 
 def convolutions(L: int, c: int, out: int = 48) -> int:
@@ -193,6 +207,28 @@ def test_transposed_grouped_in_place_and_uncovered() -> None:
     assert got.conv2d == 2
 
 
+class Pools(nn.Module):
+    """A mean that fvcore counts, and two that it does not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.adaptive_avg_pool2d(x, 1) + x.mean((2, 3), keepdim=True) + x.mean()
+
+
+def test_fvcore_counts_pooling_to_one_pixel_but_no_mean() -> None:
+    got = count_complexity(Pools(), 48, 64)
+    assert got.flops_published == fvcore_total(Pools(), 48, 64) == 3 * 48 * 64
+
+
+class Sorts(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1).sort(dim=-1, stable=True)[0].view_as(x)
+
+
+def test_a_sort_is_its_comparisons() -> None:
+    got = count_complexity(Sorts(), 8, 10)
+    assert [(op.op, op.flops) for op in got.ops] == [("aten::sort", 240 * 8)]
+
+
 class Hidden(torch.autograd.Function):
     @staticmethod
     def forward(ctx: object, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -223,6 +259,7 @@ def test_published_count_is_fvcores_own_where_fvcore_is_blind() -> None:
 
 
 def test_every_registered_network_is_fully_covered() -> None:
-    for name in ("bicubic", "rlfn", "rlfn_s", "dvmsr_ntire"):
+    rivals = "imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn mambairv2_light pfvm".split()
+    for name in ("bicubic", "rlfn", "rlfn_s", "dvmsr_ntire", *rivals):
         assert get_spec(name)
         assert count(name, 32, 40).uncovered_ops == []
