@@ -6,6 +6,9 @@ multiply-add is 1 MAC and 2 FLOPs, the rest follows the written rules of `bench.
 covers are listed in the result. Complete activations are the outputs of all convolutions and matrix products and of
 the selective scan.
 
+Counted is the network's pass on its own input: a luma network's has 1 channel, and one that takes the image enlarged is
+counted at the enlarged size.
+
 Counting runs on the meta device: shapes only, no arithmetic, so it takes milliseconds and no memory.
 """
 
@@ -21,18 +24,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench import published
 from bench.op_rules import FREE, MAC_RULES, OTHER_RULES, has_bias, rule_key
 from bench.record import Complexity, OpCount
+from models.input import input_shape
 from models.scan.mixer import separate_steps
+from models.spec import ModelSpec
 
 
 @separate_steps()
-def count_complexity(model: nn.Module, height: int, width: int) -> Complexity:
-    """Count one forward pass of `model` at 1 x 3 x height x width. The model itself is left as it was."""
+def count_complexity(model: nn.Module, height: int, width: int, spec: ModelSpec | None = None) -> Complexity:
+    """Count one forward pass of `model` for an LR image of height x width. The model itself is left as it was.
+
+    Args:
+        spec: says what the network takes in, such as 1 x 1 x 4 height x 4 width where that is enlarged luma; None for
+            RGB, 1 x 3 x height x width. What makes that input of an image is not counted.
+    """
     meta = copy.deepcopy(model).to("meta").eval()
-    complete = _count_ops(meta, height, width)
+    shape = input_shape(spec, height, width) if spec else (1, 3, height, width)
+    complete = _count_ops(meta, shape)
     counts = complete.counts()
-    flops_published, flops_unfused = published.fvcore_flops(model, meta, height, width)
-    activations, convolutions = published.conv2d_activations(meta, height, width)
-    thop_macs, thop_parameters = published.thop_count(meta, height, width)
+    flops_published, flops_unfused = published.fvcore_flops(model, meta, shape)
+    activations, convolutions = published.conv2d_activations(meta, shape)
+    thop_macs, thop_parameters = published.thop_count(meta, shape)
     return Complexity(
         height=height,
         width=width,
@@ -96,7 +107,7 @@ class _OpCounter(TorchDispatchMode):
         return sorted(counts, key=lambda c: (-c.flops, c.op))
 
 
-def _count_ops(meta: nn.Module, height: int, width: int) -> _OpCounter:
+def _count_ops(meta: nn.Module, shape: published.Shape) -> _OpCounter:
     with torch.no_grad(), _OpCounter() as counter:
-        meta(published.meta_input(height, width))
+        meta(published.meta_input(shape))
     return counter

@@ -19,6 +19,7 @@ from bench.memory import allocator_peak, keep_freed_memory, resident_growth
 from bench.record import Memory, Settings
 from models import create_model, get_spec
 from models.errors import EsrError
+from models.input import input_shape, output_shape, to_image, to_input
 
 Image = NDArray[np.uint8]
 DTYPES = {
@@ -66,8 +67,8 @@ class Engine:
             options["scan_backend"] = self.settings.scan_backend
         model = create_model(job.model, pretrained=job.weights or False, **options)
         self.model: Callable[[Tensor], Tensor] = self._prepare(model)
-        size = (1, 3, self.settings.height, self.settings.width)
-        self.fixed = self._place(torch.rand(size) * self.spec.data_range)
+        shape = input_shape(self.spec, self.settings.height, self.settings.width)
+        self.fixed = self._place(torch.rand(shape) * self.spec.data_range)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.malloc = "default"
 
@@ -124,18 +125,20 @@ class Engine:
         return torch.cuda.max_memory_allocated(self.device)
 
     def upscale(self, image: Image) -> tuple[Image, float]:
-        """(h, w, 3) uint8 -> (4h, 4w, 3) uint8 by the challenge's rules (clamp, scale, round), and milliseconds."""
-        scale_to_range = self.spec.data_range / 255.0
-        x = self._place(torch.tensor(image).permute(2, 0, 1)[None].float() * scale_to_range)
+        """(h, w, 3) uint8 -> (4h, 4w, 3) uint8 by the challenge's rules (clamp, scale, round), and milliseconds.
+
+        Timed is the network's pass alone, without the conversions of `models.input`.
+        """
+        lr = torch.tensor(image)
+        x = self._place(to_input(lr, self.spec))
         y, ms = self._timed(lambda: self.model(x))
-        expected = (1, 3, self.spec.scale * image.shape[0], self.spec.scale * image.shape[1])
+        expected = output_shape(self.spec, image.shape[0], image.shape[1])
         if tuple(y.shape) != expected:
             raise EsrError(f"the network returned {tuple(y.shape)} for an input of {tuple(x.shape)}, not {expected}")
         if not torch.isfinite(y).all():
             hint = "; try --precision fp32" if self.settings.precision != "fp32" else ""
             raise EsrError(f"the network returned NaN or infinite values{hint}")
-        y = (y[0].float() / scale_to_range).clamp(0, 255).round()
-        return y.permute(1, 2, 0).to(torch.uint8).cpu().numpy(), ms
+        return to_image(y, lr, self.spec).numpy(), ms
 
     def _timed(self, run: Callable[[], Any]) -> tuple[Any, float]:
         with torch.inference_mode():

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from bench.arguments import ALL_FOUND, Plan
 from bench.console import Tell
 from bench.datasets import Dataset, DatasetNotFoundError, ImagePair, find_dataset, list_datasets
+from bench.estimate import LONG_PASS_S, pass_estimate_s
 from bench.progress import step
 from bench.quality import measure_quality
 from bench.record import Runtime
@@ -42,7 +43,7 @@ def run(plan: Plan, tell: Tell) -> list[Subject]:
         busy = [s for s in subjects if s.wants_runtime() or s.missing(datasets)]
         workers = {s.name: stack.enter_context(Worker(s.job())) for s in busy}
         if not plan.ntire_compat:
-            _measure_runtimes([s for s in busy if s.wants_runtime()], workers, tell)
+            _measure_runtimes([s for s in busy if s.wants_runtime() and not _too_long(s, tell)], workers, tell)
         for subject in busy:
             if not subject.error:
                 _measure_quality(subject, workers[subject.name], datasets, tell)
@@ -79,6 +80,18 @@ def _datasets(plan: Plan, subjects: Sequence[Subject]) -> list[Dataset]:
 
 
 # ---- runtime and memory ---------------------------------------------------------------------------------------------
+
+
+def _too_long(subject: Subject, tell: Tell) -> bool:
+    """Whether not even one pass is worth beginning; that is then noted, with its estimate and the command."""
+    estimate_s, budget_s = pass_estimate_s(subject.record), subject.plan.time_budget_s
+    if estimate_s <= max(LONG_PASS_S, budget_s):
+        return False
+    reason = f"one pass takes about {estimate_s:.0f} s, over the time budget of {budget_s:g} s"
+    for part in sorted(subject.plan.measure & {"runtime", "memory"}):
+        subject.skip(part, reason, f"--time-budget {4 * estimate_s:.0f}", estimate_s)
+    tell(f"{subject.name}: {reason}")
+    return True
 
 
 def _measure_runtimes(subjects: Sequence[Subject], workers: dict[str, Worker], tell: Tell) -> None:
@@ -181,6 +194,8 @@ def _estimate_s(subject: Subject, dataset: Dataset) -> float | None:
     elif record.quality:
         images = record.quality[-1].images
         pixels, seconds = sum(i.height * i.width for i in images), sum(i.time_ms for i in images) / 1e3
+    elif pass_s := pass_estimate_s(record):
+        pixels, seconds = record.settings.height * record.settings.width, pass_s
     else:
         return None
     return seconds / pixels * sum(pair.lr_pixels() for pair in dataset.pairs)

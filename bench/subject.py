@@ -149,7 +149,7 @@ def start(name: str, backend: str | None, plan: Plan, tell: Tell) -> Subject:
     traceable = {**plan.options, "scan_backend": "chunked"} if spec.scan else plan.options
     model = create_model(name, **traceable)
     try:
-        record.complexity = c = count_complexity(model, plan.height, plan.width)
+        record.complexity = c = count_complexity(model, plan.height, plan.width, spec)
     except Exception as error:
         if isinstance(error, EsrError) or is_out_of_memory(error):
             raise
@@ -180,14 +180,14 @@ def settle_weights(subject: Subject, tell: Tell) -> None:
     if plan.weights:
         subject.weights = plan.weights
     elif spec.weights is None:
-        record.weights = WeightsInfo("random", note="no weights of this network were published")
+        record.weights = WeightsInfo("random", note=spec.no_weights or "no weights of this network were published")
     else:
         try:
             subject.weights = find_weights(spec.weights, plan.data_dir)
         except WeightsUnavailableError as error:
             record.weights = WeightsInfo("random", spec.weights.file, source=spec.weights.url, note=str(error))
     if subject.weights:
-        loaded = read_weights(subject.weights)
+        loaded = read_weights(subject.weights, published=spec.weights)
         try:
             load_into(model, loaded, record.model)
         except EsrError:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Weights:
         state_key: entry of the file that holds the state dict; None for a plain state dict.
         licence: as stated by the publisher.
         note: what a user must know, such as a checksum that could not be checked.
+        reader: makes the state dict of a file of another framework (`models.convert`); None for PyTorch files.
     """
 
     file: str
@@ -28,6 +30,7 @@ class Weights:
     state_key: str | None = None
     licence: str = ""
     note: str = ""
+    reader: Callable[[Path], dict[str, Tensor]] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class ModelSpec:
         weights: published weights, or None where none exist.
         scan: whether it contains a selective scan, so that a scan backend can be chosen.
         fuses: whether its mixers can run as one operator, chosen by an option `fused`.
+        color: what it takes and returns: "rgb"; or "y", luma alone, chroma being enlarged by MATLAB's bicubic.
+        enlarged: its input is the LR image already enlarged to the output's size by MATLAB's bicubic.
+        no_weights: why `weights` is None, and where some are said to be; "" where none were published.
+
+    Counts, runtime and memory are of the network's pass alone, on its own input (`models.input`): 1 channel for "y",
+    and `scale` times the LR size where `enlarged`. The bicubic enlargement is not in them.
     """
 
     build: Callable[..., nn.Module]
@@ -55,3 +64,6 @@ class ModelSpec:
     weights: Weights | None = None
     scan: bool = False
     fuses: bool = False
+    color: Literal["rgb", "y"] = "rgb"
+    enlarged: bool = False
+    no_weights: str = ""

@@ -80,17 +80,21 @@ def verify(path: Path, weights: Weights) -> None:
         )
 
 
-def read_weights(path: Path, state_key: str | None = None) -> LoadedWeights:
+def read_weights(path: Path, state_key: str | None = None, published: Weights | None = None) -> LoadedWeights:
     """Read a state dict from a PyTorch file (never unpickling code) or a safetensors file.
 
     Args:
         state_key: entry that holds the state dict; None tries STATE_KEYS, then the file itself.
+        published: a published file that `path` may be; if its checksum says so, its own reader is used.
 
     Raises:
         EsrError: for a missing, truncated, foreign or unsafe file, or one without tensors.
     """
     if not path.is_file():
         raise EsrError(f"weights file {path} does not exist")
+    sha256 = sha256_of(path)
+    if published and published.reader and sha256 == published.sha256:
+        return LoadedWeights(published.reader(path), path, sha256, None)
     content = _read(path)
     if state_key is None and not _is_state(content):
         state_key = next((k for k in STATE_KEYS if k in content and _is_state(content[k])), None)
@@ -100,7 +104,7 @@ def read_weights(path: Path, state_key: str | None = None) -> LoadedWeights:
     if not _is_state(state):
         raise EsrError(f"{path} holds no state dict of tensors; name the entry that does, or another file")
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    return LoadedWeights(state, path, sha256_of(path), state_key)
+    return LoadedWeights(state, path, sha256, state_key)
 
 
 def read_spec(path: Path) -> tuple[str, dict[str, Any]] | None:

@@ -241,8 +241,8 @@ class Run:
         if not self.main:
             return False
         best = max((s.psnr_y for s in self._first_scores()), default=-np.inf)
-        white = get_spec(self.config.model.name).data_range
-        found: Scores = validate(self.averaged, white, self.datasets, self.done, self.device)
+        spec = get_spec(self.config.model.name)
+        found: Scores = validate(self.averaged, spec, self.datasets, self.done, self.device)
         self.record.scores = [s for s in self.record.scores if s.step != self.done] + found.scores
         self.record.validation_seconds += found.seconds
         log.scores(found.scores)

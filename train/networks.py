@@ -41,15 +41,21 @@ def build_objective(config: Config, example: Tensor) -> Objective:
         if config.teacher.weights == "random":
             raise EsrError("teacher.weights is random, and an untrained network has nothing to teach; name its file")
         teacher = build_network(config.teacher, "teacher")
-    teacher_range = get_spec(config.teacher.name).data_range if config.teacher else 1.0
+    spec = get_spec(config.model.name)
+    other = get_spec(config.teacher.name) if config.teacher else spec
+    if (other.color, other.enlarged) != (spec.color, spec.enlarged):
+        raise EsrError(
+            f"teacher: {config.teacher and config.teacher.name} takes in other images than {config.model.name}"
+        )
     objective = Objective(
         model,
         config.loss,
-        get_spec(config.model.name).data_range,
+        spec.data_range,
         teacher,
-        teacher_range,
+        other.data_range,
         config.distillation,
         example,
+        spec,
     )
     recompute(model, config.recompute)
     return objective

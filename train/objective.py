@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import EsrError
+from models.input import training_pair
+from models.spec import ModelSpec
 from train.config import Distance, Distillation
 
 CHARBONNIER_EPSILON = 1e-3  # of LapSRN (Lai et al. 2017), Eq. (4), with white at 1
@@ -40,6 +42,7 @@ class Objective(nn.Module):
             module's state.
         distillation: weights, pairs of modules and distance.
         example: an LR batch in [0, 1], run once to learn the widths of the paired features.
+        spec: what the network takes in, where that is not RGB; a teacher then takes in the same.
 
     Raises:
         EsrError: for a teacher whose output has another size, a name that is no module, features of another length.
@@ -54,6 +57,7 @@ class Objective(nn.Module):
         teacher_range: float = 1.0,
         distillation: Distillation | None = None,
         example: Tensor | None = None,
+        spec: ModelSpec | None = None,
     ) -> None:
         super().__init__()
         self.model, self.distance = model, DISTANCES[loss]
@@ -61,6 +65,7 @@ class Objective(nn.Module):
         self.distillation = distillation or Distillation()
         self.to_teacher = DISTANCES[self.distillation.distance]
         self.projections = nn.ModuleDict()
+        self.spec = spec
         self._teacher = [] if teacher is None else [teacher.eval().requires_grad_(False)]  # a list hides it from torch
         self._features: dict[str, Tensor] = {}
         if teacher is None:
@@ -79,6 +84,8 @@ class Objective(nn.Module):
 
     def forward(self, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
         """LR and HR batches in [0, 1] -> the losses by name; "loss" is what is minimised."""
+        if self.spec:
+            lr, hr = training_pair(lr, hr, self.spec)
         out = self.model(lr * self.student_range).float() / self.student_range
         losses = {"truth": self.distance(out, hr)}
         total = losses["truth"]
@@ -109,6 +116,8 @@ class Objective(nn.Module):
         return self.to_teacher(ours.float(), theirs.float())
 
     def _check(self, example: Tensor, pairs: dict[str, str]) -> None:
+        if self.spec:
+            example, _ = training_pair(example, example, self.spec)
         with torch.no_grad():
             ours, theirs = self.model(example * self.student_range), self._teacher[0](example * self.teacher_range)
         if ours.shape != theirs.shape:

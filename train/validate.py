@@ -12,8 +12,10 @@ from torch import nn
 from bench.datasets import Dataset, DatasetNotFoundError, find_dataset
 from bench.quality import measure_quality
 from bench.training_record import Score
-from models import create_model
+from models import create_model, get_spec
 from models.errors import EsrError
+from models.input import to_image, to_input
+from models.spec import ModelSpec
 from train.config import Validation
 
 AVAILABLE = "available"
@@ -47,7 +49,7 @@ def _first_found() -> Dataset:
 
 def validate(
     model: nn.Module,
-    white: float,
+    spec: ModelSpec,
     datasets: Sequence[Dataset],
     step: int,
     device: torch.device,
@@ -56,7 +58,7 @@ def validate(
     """Score `model` on every data set; it is in eval mode meanwhile.
 
     Args:
-        white: value of white at the network's input and output.
+        spec: what the network takes in and gives out.
 
     Raises:
         EsrError: for images that cannot be scored.
@@ -65,10 +67,10 @@ def validate(
     model.eval()
 
     def upscale(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-        x = torch.tensor(image, device=device).permute(2, 0, 1)[None].float() * (white / 255)
+        lr = torch.tensor(image)
         with torch.inference_mode():
-            y = (model(x)[0].float() * (255 / white)).nan_to_num(0.0).clamp(0, 255).round()
-        return y.permute(1, 2, 0).to(torch.uint8).cpu().numpy(), 0.0
+            y = model(to_input(lr, spec).to(device)).nan_to_num(0.0)
+        return to_image(y, lr, spec).numpy(), 0.0
 
     scores = []
     for dataset in datasets:
@@ -89,4 +91,4 @@ def validate(
 
 def validate_bicubic(datasets: Sequence[Dataset]) -> list[Score]:
     """What bicubic enlargement scores on the same images."""
-    return validate(create_model("bicubic"), 255.0, datasets, 0, torch.device("cpu")).scores
+    return validate(create_model("bicubic"), get_spec("bicubic"), datasets, 0, torch.device("cpu")).scores

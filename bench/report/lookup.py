@@ -29,7 +29,10 @@ DEFAULT_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 # Networks whose weights a user must bring: they were not published, or only where their checksum could not be learnt.
-OWN_WEIGHTS = ("dvmsr_bi", "swinir_light", "rfdn", "dipnet")
+OWN_WEIGHTS = (
+    *("dvmsr_bi", "swinir_light", "rfdn", "dipnet"),
+    *("srcnn", "srcnn_955", "drcn", "memnet", "carn"),
+)
 
 
 @dataclass(frozen=True)

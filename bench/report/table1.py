@@ -7,6 +7,7 @@ from bench.report import markup
 from bench.report.entries import Entry, Network, Quantity, compare_with_paper, entries_csv
 from bench.report.lookup import DeviceRecords, canonical
 from bench.report.published import read
+from bench.report.table1_notes import table1_notes
 from bench.report.tables import Table, missing_notes
 
 # Data set -> its columns' prefix in the published table.
@@ -43,6 +44,8 @@ FURTHER = (
     "rlfn_s",
     "rlfn_ntire",
     "swinir_light",
+    "srcnn_955",
+    "carn_m",
     "rfdn_aim",
     "dipnet_ntire",
 )  # first among the rows below the paper's
@@ -69,6 +72,7 @@ def table1(device: DeviceRecords) -> Table:
         part = scored if any(e.file for e in scores) else unscored
         part[dataset] = _section(dataset, headers, scores)
         entries += scores
+    said = table1_notes(device, entries)
     notes = missing_notes([e for e in entries if e.network.model in measured_models and not e.network.options])
     elsewhere = f"Nothing was measured on {', '.join(unscored)}; the paper's values are in `table1.md`." * bool(
         unscored
@@ -76,10 +80,10 @@ def table1(device: DeviceRecords) -> Table:
     return Table(
         "table1",
         "Table 1: classic methods",
-        "\n\n".join(filter(None, [intro, parameters, *scored.values(), *unscored.values(), notes])) + "\n",
+        "\n\n".join(filter(None, [intro, parameters, *scored.values(), *unscored.values(), said, notes])) + "\n",
         entries_csv(device, entries),
         tuple(entries),
-        "\n\n".join(filter(None, [intro, parameters, *scored.values(), elsewhere, notes])) + "\n",
+        "\n\n".join(filter(None, [intro, parameters, *scored.values(), elsewhere, said, notes])) + "\n",
     )
 
 

@@ -6,6 +6,7 @@ Keys (1981), "Cubic convolution interpolation for digital image processing", wit
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -31,9 +32,8 @@ def resize_matrix(size: int, scale: float, device: torch.device | str = "cpu") -
     taps = first[:, None] + torch.arange(math.ceil(width) + 1, dtype=torch.float64, device=device)  # (out, taps)
     weights = cubic_kernel((centre[:, None] - taps) * stretch)
     weights /= weights.sum(1, keepdim=True)
-    mirrored = taps.long() % (2 * size)
-    mirrored = torch.where(mirrored < size, mirrored, 2 * size - 1 - mirrored)
-    return torch.zeros(out, size, dtype=torch.float64, device=device).scatter_add_(1, mirrored, weights)
+    inside = _mirrored(taps.long(), size)
+    return torch.zeros(out, size, dtype=torch.float64, device=device).scatter_add_(1, inside, weights)
 
 
 def round_to_uint8(x: Tensor) -> Tensor:
@@ -56,3 +56,31 @@ class Bicubic(nn.Module):
         columns = resize_matrix(x.shape[3], self.scale, x.device).to(x.dtype)
         tall = round_to_uint8((x.mT @ rows.T).mT)
         return round_to_uint8(tall @ columns.T)
+
+
+class CubicUpsampler(nn.Module):
+    """`imresize` of float images by a whole factor, nothing rounded: (b, 1, H, W) -> (b, 1, scale H, scale W).
+
+    For networks that add it to what they predict. One small convolution, so that its cost grows with the pixels only.
+    """
+
+    kernels: Tensor
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        # The rows of a pixel's `scale` outputs, far from any border, and the 5 pixels that they read.
+        rows = resize_matrix(11, scale)[5 * scale : 6 * scale, 3:8]
+        kernels = torch.einsum("ik,jl->ijkl", rows, rows).flatten(0, 1)[:, None]  # (scale^2, 1, 5, 5)
+        self.register_buffer("kernels", kernels.to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = (_mirrored(torch.arange(-2, n + 2, device=x.device), n) for n in x.shape[2:])
+        padded = x[:, :, rows][..., columns]
+        return F.pixel_shuffle(F.conv2d(padded, self.kernels), self.scale)
+
+
+def _mirrored(index: Tensor, size: int) -> Tensor:
+    """Where MATLAB reads pixel `index`: outside 0..size-1 the image is mirrored, its border pixel repeated."""
+    index = index % (2 * size)
+    return torch.where(index < size, index, 2 * size - 1 - index)
