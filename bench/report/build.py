@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from bench.record import write_bytes
 from bench.report import accuracy, page, plots, scan, step, summary, training
 from bench.report.backends import backends_body
+from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
@@ -68,6 +69,8 @@ def _device_files(device: DeviceRecords, studies: Studies, left_out: Sequence[Le
     files["measured.csv"] = summary.measured_csv(device).encode()
     drawn = plots.draw(plots.quality_points(device, dataset), dataset, device.label)
     files |= {f"figure1.{kind}": data for kind, data in drawn.items()}
+    if costs := draw_costs(device, dataset):
+        files[PLOT] = costs
     return files | study_files
 
 

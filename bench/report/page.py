@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.report import summary
+from bench.report.cost_plots import COSTS, PLOT, cost_points
 from bench.report.explain import Finding, finding_markdown
 from bench.report.headline import headline_markdown
 from bench.report.lookup import DeviceRecords
@@ -38,7 +39,7 @@ def device_page(
                 _scope(device),
                 CONVENTIONS,
                 f"## Headline numbers\n\nAt 1 x 3 x 256 x 256 in fp32.\n\n{headline_markdown(device)}",
-                _figure(dataset),
+                _figure(device, dataset),
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
                 "hold every record with every figure.",
                 *(f"### {table.title}\n\n{_demote(table.short or table.body).rstrip()}" for table in tables),
@@ -83,12 +84,16 @@ def _scope(device: DeviceRecords) -> str:
     )
 
 
-def _figure(dataset: str) -> str:
-    return (
+def _figure(device: DeviceRecords, dataset: str) -> str:
+    text = (
         f"## Quality against size\n\n![PSNR of Y on {dataset} against parameters](figure1.png)\n\n"
         f"After the paper's Figure 1: PSNR of Y (dB) on {dataset} against parameters (thousands). Networks without "
         "parameters and variants by option are left out."
     )
+    if not any(cost_points(device, dataset, figure, scale) for figure, scale, _ in COSTS):
+        return text
+    caption = "The same against complete FLOPs, time and memory, measured points only:"
+    return f"{text}\n\n{caption}\n\n![PSNR of Y on {dataset} against cost]({PLOT})"
 
 
 def _explanations(findings: Sequence[Finding]) -> str:

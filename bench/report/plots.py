@@ -47,10 +47,10 @@ LABEL_STEPS = 500  # a number of steps, not a time limit: a slow machine must dr
 
 @dataclass(frozen=True)
 class Point:
-    """One network in the figure: parameters in thousands, PSNR in dB."""
+    """One network in a figure: its cost (parameters in thousands, or what the axis says), PSNR in dB."""
 
     label: str
-    parameters_k: float
+    cost: float
     psnr_db: float
     source: Literal["measured", "published"]
 
@@ -71,7 +71,7 @@ class Box:
 
     def holds(self, point: Point) -> bool:
         """Whether the point lies inside."""
-        return self.left < point.parameters_k < self.right and self.bottom < point.psnr_db < self.top
+        return self.left < point.cost < self.right and self.bottom < point.psnr_db < self.top
 
 
 def plotted_dataset(device: DeviceRecords) -> str:
@@ -99,13 +99,13 @@ def quality_points(device: DeviceRecords, dataset: str) -> list[Point]:
         parameters_k, psnr_db = row.number("params_k"), row.number(f"{DATASETS[dataset]}_psnr")
         if parameters_k and psnr_db:
             points.append(Point(row.label, parameters_k, psnr_db, "published"))
-    return sorted(points, key=lambda p: (p.parameters_k, p.psnr_db, p.label, p.source))
+    return sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source))
 
 
 def pareto_front(points: Sequence[Point]) -> list[Point]:
     """The points that no other matches with fewer parameters, by growing size: each is better than all before it."""
     front: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.parameters_k, -p.psnr_db)):
+    for point in sorted(points, key=lambda p: (p.cost, -p.psnr_db)):
         if not front or point.psnr_db > front[-1].psnr_db:
             front.append(point)
     return front
@@ -157,15 +157,15 @@ def compose(points: Sequence[Point], dataset: str, device_label: str) -> Figure:
     figure.align_ylabels(panels)
     figure.canvas.draw()  # settles the layout, which the labels are placed in
     figure.set_layout_engine("none")
-    _label_points(panels[0], [p for p in points if not (box and box.holds(p))])
+    label_points(panels[0], [p for p in points if not (box and box.holds(p))])
     if box:
-        _label_points(panels[1], [p for p in points if box.holds(p)])
+        label_points(panels[1], [p for p in points if box.holds(p)])
     return figure
 
 
 def _around(points: Sequence[Point]) -> Box:
     """The box of `points` with a margin for their labels; never without height or width."""
-    x, y = [p.parameters_k for p in points], [p.psnr_db for p in points]
+    x, y = [p.cost for p in points], [p.psnr_db for p in points]
     margin_x, margin_y = MARGIN * (max(x) - min(x)) or 10.0, MARGIN * (max(y) - min(y)) or 0.05
     return Box(min(x) - margin_x, max(x) + margin_x, min(y) - margin_y, max(y) + margin_y)
 
@@ -186,7 +186,7 @@ def _draw_front(axes: Axes, points: Sequence[Point]) -> None:
     front = pareto_front(points)
     kinds = " and ".join(sorted({p.source for p in points}))
     axes.step(
-        [p.parameters_k for p in front],
+        [p.cost for p in front],
         [p.psnr_db for p in front],
         where="post",
         color=FRONT,
@@ -202,7 +202,7 @@ def _draw_points(axes: Axes, points: Sequence[Point]) -> None:
         chosen = [p for p in points if p.source == source]
         if chosen:
             axes.scatter(
-                [p.parameters_k for p in chosen],
+                [p.cost for p in chosen],
                 [p.psnr_db for p in chosen],
                 s=50,
                 marker=marker,
@@ -221,14 +221,14 @@ def _describe(axes: Axes, dataset: str) -> None:
     axes.set_axisbelow(True)
 
 
-def _label_points(axes: Axes, points: Sequence[Point]) -> None:
+def label_points(axes: Axes, points: Sequence[Point]) -> None:
     """Name every point; "(paper)" marks the published one of a network that was also measured."""
     if not points:
         return
     measured = {p.label for p in points if p.source == "measured"}
     texts = [
         axes.text(
-            p.parameters_k,
+            p.cost,
             p.psnr_db,
             f"{p.label} (paper)" if p.source == "published" and p.label in measured else p.label,
             fontsize=9.5,
@@ -241,7 +241,7 @@ def _label_points(axes: Axes, points: Sequence[Point]) -> None:
     ]
     adjust_text(
         texts,
-        target_x=[p.parameters_k for p in points],
+        target_x=[p.cost for p in points],
         target_y=[p.psnr_db for p in points],
         objects=[_marker_box(axes, p) for p in points],
         ax=axes,
@@ -254,6 +254,6 @@ def _label_points(axes: Axes, points: Sequence[Point]) -> None:
 
 def _marker_box(axes: Axes, point: Point) -> Bbox:
     """The box of a point's marker, in data coordinates."""
-    x, y = axes.transData.transform((point.parameters_k, point.psnr_db))
+    x, y = axes.transData.transform((point.cost, point.psnr_db))
     half = MARKER_PIXELS / 2
     return Bbox(axes.transData.inverted().transform([(x - half, y - half), (x + half, y + half)]))

@@ -27,8 +27,8 @@ SCORES = {
     "IDN": "the authors' Caffe weights, converted to another framework by a third party; with the original the cause "
     "could not be checked",
     "DRRN": "a third party's re-implementation and weights",
-    "Bicubic": "the LR images are MATLAB's bit for bit on Set5, where the paper's value is met to the digit; which images "
-    "or protocol the quoted value of this set had is not known",
+    "Bicubic": "on Set5 the LR images are MATLAB's bit for bit and the paper's value is met to the digit; how "
+    "the quoted value of this set was made is not known",
 }
 
 

@@ -17,7 +17,7 @@ def measured(label: str, parameters_k: float, psnr_db: float) -> Point:
 def test_points_are_measured_and_published(full_device: DeviceRecords) -> None:
     points = quality_points(full_device, "Set5")
     assert Point("DVMSR", 424.428, 32.2129, "measured") in [
-        Point(p.label, p.parameters_k, round(p.psnr_db, 6), p.source) for p in points
+        Point(p.label, p.cost, round(p.psnr_db, 6), p.source) for p in points
     ]
     assert Point("DVMSR", 424, 32.19, "published") in points
     assert "Bicubic" not in {p.label for p in points}  # no parameters
