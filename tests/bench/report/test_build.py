@@ -17,6 +17,7 @@ FILES = {
     "report.md",
     "figure1.png",
     "figure1.svg",
+    "figure1_costs.png",
     *(
         f"{t}.{kind}"
         for t in ("table1", "table2", "table6", "table9", "table_parameters", "measured")
