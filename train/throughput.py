@@ -1,0 +1,98 @@
+"""Is the loader faster than the network? `python train/throughput.py --config FILE`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+
+from bench.console import open_console
+from bench.progress import step
+from bench.statistics import summarise
+from bench.summary import print_cells
+from models.errors import EsrError
+from train.config import Config, build_parser, parse
+from train.data import Patches, Share, make_loader, make_patches
+from train.networks import build_objective
+
+FILE_WIDTH = 100  # columns, where the output is not a terminal
+ENDLESS = 10**9  # steps; the time ends it
+WARM_UP = 2  # batches and steps that are not counted: workers start, kernels are chosen
+EXAMPLES = """examples:
+  python train/throughput.py --config train/configs/smoke.yaml
+  python train/throughput.py --config train/configs/dvmsr_student.yaml --data.workers 16 --seconds 30
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, or 2 for a wrong call."""
+    out, tell = open_console(FILE_WIDTH)
+    warnings.simplefilter("ignore")
+    description = "Patches a second of the loader alone, beside those that training steps take from memory."
+    parser = build_parser("throughput.py", description, EXAMPLES)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    try:
+        config, others = parse(parser, argv)
+        seconds = float(others["seconds"])
+        if not 0 < seconds < float("inf"):
+            raise EsrError(f"--seconds is {seconds}; it must be positive")
+        patches = make_patches(config.data, config.seed)
+        with step("measuring [s]", total=round(2 * seconds)):
+            loader = measure_loader(patches, config, seconds)
+            steps = measure_steps(patches, config, seconds)
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    rows = [["loader alone", f"{loader:,.1f}"], ["steps alone", f"{steps:,.1f}"], ["ratio", f"{loader / steps:.1f}"]]
+    print_cells(out, f"{config.name}: batch {config.batch}, {config.data.workers} workers", ["what", "patches/s"], rows)
+    verdict = "the network is never waiting" if loader > steps else "the network waits: raise data.workers"
+    out.print(verdict, markup=False, highlight=False)
+    return 0
+
+
+def measure_loader(patches: Patches, config: Config, seconds: float) -> float:
+    """Patches a second that come out of the loader while nothing else runs."""
+    batches = iter(make_loader(patches, Share(config.batch), 0, ENDLESS, config.data.workers))
+    return config.batch / _typical(lambda: next(batches), seconds)
+
+
+def measure_steps(patches: Patches, config: Config, seconds: float) -> float:
+    """Patches a second that forward passes, losses and backward passes take, on one batch held in memory."""
+    device = torch.device("cuda" if torch.cuda.is_available() and config.device != "cpu" else "cpu")
+    lr, hr = next(iter(make_loader(patches, Share(config.batch), 0, 1, 0)))
+    x, y = (v.to(device).float() / 255 for v in (lr, hr))
+    objective = build_objective(config, x[:1, :, :16, :16].cpu()).to_device(device).train()
+
+    def one_step() -> None:
+        objective.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            loss = objective(x, y)["loss"]
+        loss.backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return config.batch / _typical(one_step, seconds)
+
+
+def _typical(work: Callable[[], object], seconds: float) -> float:
+    """Mean seconds of one call, after a warm-up: batches come in bursts."""
+    for _ in range(WARM_UP):
+        work()
+    samples: list[float] = []
+    end = time.monotonic() + seconds
+    while not samples or time.monotonic() < end:
+        begin = time.perf_counter()
+        work()
+        samples.append((time.perf_counter() - begin) * 1e3)
+    return summarise(samples).mean_ms / 1e3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
