@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
 from models.errors import EsrError
@@ -26,6 +25,8 @@ NCNN_FLOAT16 = 0x01306B47  # flag in front of a layer's weights; 0 means float32
 def read_matlab(path: Path) -> dict[str, Any]:
     """Variables of a .mat file, structs as objects with attributes, strings as str, vectors without their unit axes."""
     try:
+        import scipy.io  # here, since few files need it
+
         return dict(scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True, chars_as_strings=True))
     except (ValueError, TypeError, OSError, NotImplementedError) as error:
         raise EsrError(f"{path} is truncated or not a MATLAB file ({str(error)[:80]})") from None

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from models.errors import EsrError
@@ -76,7 +75,6 @@ def list_backends(device: str | None = None) -> list[str]:
     return [n for n, b in BACKENDS.items() if b.available() and (device is None or device in b.devices)]
 
 
-@torch.compiler.assume_constant_result
 def resolve_backend(name: str | None, device: str) -> str:
     """The backend that `name` means on `device`: the argument, else $ESR_SCAN_BACKEND, else `auto`.
 
@@ -92,6 +90,10 @@ def resolve_backend(name: str | None, device: str) -> str:
     if not BACKENDS[name].available():
         raise EsrError(f"scan backend {name!r} is not installed; {BACKENDS[name].cure}, or use --backend auto")
     return name
+
+
+# What torch.compiler.assume_constant_result does; calling it would import the compiler, which takes seconds, for all.
+resolve_backend._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def selective_scan(

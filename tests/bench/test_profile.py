@@ -17,7 +17,7 @@ from PIL import Image
 
 from bench.record import read_record
 from models import create_model
-from tests.data import esr_data
+from tests.data import empty_cache, esr_data
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "bench" / "profile.py")
@@ -25,11 +25,12 @@ QUICK = ["--input-size", "24x32", "--runs", "3"]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """No data, no cache, and a proxy that refuses at once: as on a machine without a network."""
     kept = {k: v for k, v in os.environ.items() if k not in ("ESR_DATA", "ESR_CACHE", "ESR_SCAN_BACKEND")}
     dead = "http://127.0.0.1:9"
-    return {**kept, "ESR_CACHE": str(tmp_path / "cache"), "http_proxy": dead, "https_proxy": dead, "no_proxy": ""}
+    cache = empty_cache(tmp_path_factory.mktemp("cache"))
+    return {**kept, "ESR_CACHE": str(cache), "http_proxy": dead, "https_proxy": dead, "no_proxy": ""}
 
 
 def profile(*arguments: str, env: dict[str, str], cwd: Path = ROOT, command: tuple[str, ...] = (SCRIPT,)):  # type: ignore[no-untyped-def]
@@ -395,6 +396,7 @@ def test_grey_is_replicated_and_noted(tmp_path: Path, environment: dict[str, str
 
 def test_out_of_memory_is_advice_and_others_go_on(tmp_path: Path, environment: dict[str, str]) -> None:
     arguments = ("--model", "bicubic", "rlfn_ntire", "--input-size", "60000", "--runs", "1", "--measure", "runtime")
+    arguments = (*arguments, "--time-budget", "1e9")  # else so long a pass is not begun
     done = profile(*arguments, "--out", str(tmp_path), env=environment)
     assert done.returncode == 1
     problems = [line for line in done.stderr.splitlines() if line.startswith("failed:")]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data import empty_cache
 from train.config import Config, Data, Network, Optimizer, Validation
 
 TINY = {"channels": 8, "depths": [1], "scan_backend": "chunked"}
@@ -13,7 +14,7 @@ TINY = {"channels": 8, "depths": [1], "scan_backend": "chunked"}
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
+    folder = empty_cache(tmp_path_factory.mktemp("cache"))
     monkeypatch.setenv("ESR_CACHE", str(folder))
     return folder
 

@@ -150,7 +150,7 @@ def test_a_full_disk_leaves_nothing_half_written(images: Path, cache: Path, monk
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(EsrError, match="the disk is full"):
         pack("x", pairs)
-    assert not [f for f in cache.rglob("*") if f.is_file()]
+    assert not [f for f in (cache / "packed").rglob("*") if f.is_file()]
 
 
 def test_bad_folders_and_images(tmp_path: Path, images: Path) -> None:
