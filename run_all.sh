@@ -25,13 +25,18 @@ measure() {
 }
 
 ./setup.sh
-echo "== every network: counts, runtime, memory, quality"
-measure --model bicubic dvmsr dvmsr@chunked dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light --data available --time-budget 20
-echo "== the other networks of Table 1, and the rivals of today"
-measure --model srcnn srcnn_955 fsrcnn lapsrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn \
-    pfvm mambairv2_light vdsr --data available --time-budget 10
-# A pass of these takes minutes on a few cores: what does not fit is left out, with its estimate and the command.
-measure --model drcn drrn memnet --time-budget 60
+# Passes of these take minutes on a few cores: what does not fit is left out, with its estimate and the command.
+slow="drcn drrn memnet"
+core="bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light"
+others="srcnn srcnn_955 fsrcnn vdsr lapsrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn pfvm
+    mambairv2_light"
+echo "== counts, runtime and memory, in turn: DVMSR, its variants and its first rivals"
+measure --model $core dvmsr@chunked --measure counts runtime memory --time-budget 20
+echo "== counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
+measure --model $others --measure counts runtime memory --time-budget 10
+echo "== quality"
+measure --model $core $others --measure quality --data available
+measure --model $slow --time-budget 60
 echo "== at the size of DIV2K's LR images: runtime, memory"
 measure --model dvmsr dvmsr_ntire dvmsr_bi rlfn_ntire swinir_light --input-size 339x510 --measure runtime memory \
     --time-budget 25
