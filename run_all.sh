@@ -31,15 +31,15 @@ core="bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light"
 others="srcnn srcnn_955 fsrcnn vdsr lapsrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn pfvm
     mambairv2_light"
 echo "== counts, runtime and memory, in turn: DVMSR, its variants and its first rivals"
-measure --model $core dvmsr@chunked --measure counts runtime memory --time-budget 20
+measure --model $core dvmsr@chunked --measure counts runtime memory --time-budget 15
 echo "== counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
-measure --model $others --measure counts runtime memory --time-budget 10
+measure --model $others --measure counts runtime memory --time-budget 6
 echo "== quality"
 measure --model $core $others --measure quality --data available
 measure --model $slow --time-budget 60
 echo "== at the size of DIV2K's LR images: runtime, memory"
 measure --model dvmsr dvmsr_ntire dvmsr_bi rlfn_ntire swinir_light --input-size 339x510 --measure runtime memory \
-    --time-budget 25
+    --time-budget 20
 echo "== the challenge's own timing, without a warm-up"
 measure --model rlfn_ntire --ntire-compat --measure runtime
 echo "== DVMSR with the skip connection of Eq. (4)"
