@@ -147,7 +147,7 @@ def test_a_changed_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / weights.file).write_bytes(content)
     with pytest.raises(EsrError, match="sha256"):
         create_model("drrn", pretrained=True, data_dir=tmp_path)
-    with pytest.raises(EsrError, match=r"not a PyTorch weights file|not a weights file"):
+    with pytest.raises(EsrError, match=r"not a (PyTorch )?weights file"):
         create_model("drrn", pretrained=tmp_path / weights.file)
 
 
