@@ -16,12 +16,9 @@ from train.objective import Objective
 
 def build_network(network: Network, what: str) -> nn.Module:
     """A network on the CPU, in eval mode. Raises EsrError that names the setting `what`."""
+    pretrained = {"random": False, "published": True}.get(network.weights, network.weights)
     try:
-        if network.weights == "random":
-            return create_model(network.name, **network.options)
-        if network.weights == "published":
-            return create_model(network.name, pretrained=True, **network.options)
-        return create_model(network.name, pretrained=network.weights, **network.options)
+        return create_model(network.name, pretrained=pretrained, **network.options)
     except EsrError as error:
         raise EsrError(f"{what}: {error}") from None
 

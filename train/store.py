@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -130,15 +130,6 @@ def _hr_folder(name: str, data_dir: Path | None) -> Path:
     )
 
 
-def decoded_bytes(pairs: Sequence[ImagePair]) -> int:
-    """What the pixels of the images take, from their headers alone."""
-    total = 0
-    for pair in pairs:
-        height, width = _cropped_size(pair)
-        total += _entry_bytes(height, width)
-    return total
-
-
 def _cropped_size(pair: ImagePair) -> tuple[int, int]:
     try:
         with Image.open(pair.hr) as image:
@@ -252,7 +243,6 @@ def _write_shard(folder: Path, number: int, loads: list, plan: list[list[Entry]]
         if part.stat().st_size != _end(plan[number]):
             raise EsrError(f"images of {folder.name} changed while they were decoded; start again")
         os.replace(part, target)
-        (folder / "images.json").write_text(json.dumps([[asdict(e) for e in s] for s in plan]), encoding="utf-8")
     except OSError as error:
         why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         raise EsrError(f"cannot write {target}: {why}; free some space or set $ESR_CACHE to another disk") from None
