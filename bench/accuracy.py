@@ -15,7 +15,8 @@ import torch
 
 from bench.accuracy_record import AccuracyRecord
 from bench.accuracy_study import AccuracyPlan, list_variants, run
-from bench.arguments import MOST_THREADS, parse_device, parse_options
+from bench.arguments import MOST_THREADS, parse_device
+from bench.choice import parse_options
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
 from bench.record import write_bytes

@@ -1,14 +1,14 @@
 """The command line of `bench/profile.py`, read into a checked Plan."""
 
 import argparse
-import ast
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from bench.choice import Choice, parse_choice, parse_options
 from bench.datasets import list_datasets
 from bench.runtime import RUNS
 from models import get_spec, list_models
@@ -20,7 +20,9 @@ PARTS = ("runtime", "memory", "quality")
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 TIME_BUDGET_S = 20.0
 MOST_THREADS = 1024
-ALL_FOUND = "available"  # as a data set's name: every set on this machine, or scikit-image's photographs if none is
+# As a data set's name: every set on this machine, or scikit-image's photographs if none is; or, beside those that are
+# here, every one that has a public address.
+ALL_FOUND, ALL_PUBLIC = "available", "all"
 
 EXAMPLES = """examples:
   python bench/profile.py --model dvmsr                         counts, runtime, memory, quality where data is found
@@ -29,6 +31,7 @@ EXAMPLES = """examples:
   python bench/profile.py --model dvmsr --model-args vimm_skip=True --measure quality --data Set5
   python bench/profile.py --model dvmsr --input-size 339x510 --time-budget 60
   python bench/profile.py --model dvmsr@native dvmsr@chunked rlfn   one network on two scans, beside another
+  python bench/profile.py --model 'dvmsr(channels=48, depths=[2, 2])' dvmsr --measure counts
 """
 
 
@@ -36,8 +39,7 @@ EXAMPLES = """examples:
 class Plan:
     """What to measure, and how; every field is valid on this machine."""
 
-    models: list[str]  # names, or name@backend
-    options: dict[str, Any]
+    choices: list[Choice]
     weights: Path | None
     device: torch.device
     height: int
@@ -53,6 +55,7 @@ class Plan:
     ntire_compat: bool
     measure: frozenset[str]
     datasets: list[str] | None  # None: those that are found
+    limit: int | None
     data_dir: Path | None
     out: Path
     reuse: bool
@@ -67,7 +70,13 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--model", nargs="+", action="extend", metavar="NAME", help="networks, or network@backend; see --list")
+    add(
+        "--model",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="networks, with options or a scan: see examples, --list",
+    )
     add("--list", action="store_true", help="list networks, data sets and scan backends, and exit")
     add(
         "--model-args",
@@ -75,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="extend",
         metavar="K=V",
         default=[],
-        help="options of the network, such as depths=[2,2]",
+        help="options of every network named, such as depths=[2,2]",
     )
     add("--weights", type=Path, metavar="FILE", help="weights of your own, .pth or .safetensors (default: published)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
@@ -83,8 +92,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--data",
         nargs="+",
         metavar="NAME",
-        help="data sets, in full, or 'available' (default: those found, within the budget)",
+        help="data sets, in full; 'available': those found, 'all': downloaded too (default: found, within the budget)",
     )
+    add("--limit", type=int, metavar="N", help="the first N images of each data set only, which is then called so")
     add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
     add("--input-size", default="256", metavar="N|HxW", help="LR input of counts, runtime and memory (default: 256)")
     add("--precision", default="fp32", choices=PRECISIONS, help="(default: fp32, with TF32 off)")
@@ -112,13 +122,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
     """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
-    for named in arguments.model:
-        name, at, backend = named.partition("@")
-        if at and (not get_spec(name).scan or backend not in BACKENDS):
-            raise EsrError(f"--model {named}: write network@backend, with a scan of {', '.join(BACKENDS)}")
-        get_spec(name)
-    models = list(dict.fromkeys(arguments.model))
-    if arguments.weights and len(models) > 1:
+    choices = list({choice.label: choice for choice in map(parse_choice, arguments.model)}.values())
+    if arguments.weights and len(choices) > 1:
         raise EsrError("--weights belongs to one network; give one --model with it")
     if arguments.weights and not arguments.weights.is_file():
         raise EsrError(f"--weights {arguments.weights} does not exist")
@@ -132,16 +137,16 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     device = parse_device(arguments.device)
     _check_gpu_only(arguments, device)
     height, width = parse_size(arguments.input_size)
-    given = [n for n in (arguments.threads, arguments.runs, arguments.time_budget) if n is not None]
+    given = [n for n in (arguments.threads, arguments.runs, arguments.time_budget, arguments.limit) if n is not None]
     if not all(0 < n < float("inf") for n in given):  # false for nan too
-        raise EsrError("--threads, --runs and --time-budget must be positive and finite")
+        raise EsrError("--threads, --runs, --time-budget and --limit must be positive and finite")
     if (arguments.threads or 1) > MOST_THREADS:
         raise EsrError(f"--threads {arguments.threads} is more than any machine has; at most {MOST_THREADS}")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    common = _common_options(arguments, choices[0].name)
     return Plan(
-        models=models,
-        options=_options(arguments),
+        choices=[replace(c, options={**common, **c.options}) for c in choices],
         weights=arguments.weights,
         device=device,
         height=height,
@@ -157,15 +162,16 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         ntire_compat=arguments.ntire_compat,
         measure=frozenset(arguments.measure) & set(PARTS) - ({"quality"} if arguments.cuda_graph else set()),
         datasets=arguments.data,
+        limit=arguments.limit,
         data_dir=arguments.data_dir,
         out=arguments.out,
         reuse=arguments.reuse,
     )
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Those that a weights file brings, and over them those that are given."""
-    brought = options_in(arguments.weights, arguments.model[0].partition("@")[0]) if arguments.weights else {}
+def _common_options(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Those that the weights file of network `name` brings, and over them those that are given for all."""
+    brought = options_in(arguments.weights, name) if arguments.weights else {}
     return {**brought, **parse_options(arguments.model_args)}
 
 
@@ -194,26 +200,6 @@ def parse_size(text: str) -> tuple[int, int]:
     ):
         raise EsrError(f"--input-size {text} is not a size; write N or HxW in pixels, such as 256 or 339x510")
     return int(sides[0]), int(sides[-1])
-
-
-def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """["depths=[2,2]", "upsampler=pixelshuffle"] -> options; a value that is no Python literal is text."""
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.isidentifier():
-            raise EsrError(f"--model-args {pair} is not K=V, such as depths=[2,2]")
-        if key == "scan_backend":
-            raise EsrError("--model-args scan_backend: use --backend")
-        if key in ("name", "pretrained", "data_dir", "scale"):
-            raise EsrError(f"--model-args {key} is no option here; the benchmark measures x4 networks as registered")
-        try:
-            options[key] = ast.literal_eval(value.title() if value.lower() in ("true", "false") else value)
-        except (ValueError, SyntaxError):
-            options[key] = value
-        if not isinstance(options[key], bool | int | float | str | list):
-            raise EsrError(f"--model-args {pair}: write a number, True, False, a word or a list")
-    return options
 
 
 def _check_gpu_only(arguments: argparse.Namespace, device: torch.device) -> None:

@@ -9,7 +9,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -132,6 +132,10 @@ class Dataset:
     pairs: tuple[ImagePair, ...]
     lr_source: Literal["files", "made by bench.imresize"]
     notes: tuple[str, ...] = ()
+
+    def limited(self, count: int) -> "Dataset":
+        """The first `count` images, under a name that says so, since their figures are not the set's."""
+        return replace(self, name=f"{self.name}[:{count}]", pairs=self.pairs[:count])
 
 
 def list_datasets() -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from bench.arguments import ALL_FOUND, Plan
+from bench.arguments import ALL_FOUND, ALL_PUBLIC, Plan
 from bench.console import Tell
 from bench.datasets import Dataset, DatasetNotFoundError, ImagePair, find_dataset, list_datasets
 from bench.estimate import LONG_PASS_S, pass_estimate_s
@@ -66,13 +66,21 @@ def _settle_weights(subject: Subject, alone: bool, tell: Tell) -> None:
 
 def _datasets(plan: Plan, subjects: Sequence[Subject]) -> list[Dataset]:
     """The data sets to score: those named, or those found. A named one that is missing raises EsrError."""
-    if plan.datasets and plan.datasets != [ALL_FOUND]:
+    if plan.datasets and plan.datasets not in ([ALL_FOUND], [ALL_PUBLIC]):
         named = [find_dataset(name, plan.data_dir) for name in plan.datasets]
-        return list({dataset.name: dataset for dataset in named}.values())
+        found = list({dataset.name: dataset for dataset in named}.values())
+    else:
+        found = _found(plan, subjects)
+    return [dataset.limited(plan.limit) for dataset in found] if plan.limit else found
+
+
+def _found(plan: Plan, subjects: Sequence[Subject]) -> list[Dataset]:
+    """Those on this machine or small, and every other that can be downloaded where the plan says so."""
     found = []
     for name in [n for n in list_datasets() if n != "photos"]:
+        download = plan.datasets == [ALL_PUBLIC] or name in (SMALL if plan.datasets else TINY)
         try:
-            found.append(find_dataset(name, plan.data_dir, allow_download=name in (SMALL if plan.datasets else TINY)))
+            found.append(find_dataset(name, plan.data_dir, allow_download=download))
         except DatasetNotFoundError as error:
             for subject in subjects:
                 subject.skip(f"quality:{name}", str(error), f"--data {name}")

@@ -17,7 +17,8 @@ from contextlib import ExitStack
 
 import torch
 
-from bench.arguments import parse_device, parse_options
+from bench.arguments import parse_device
+from bench.choice import parse_options
 from bench.console import Tell, open_console
 from bench.environment import describe, device_name
 from bench.progress import step

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.arguments import Plan
+from bench.choice import Choice
 from bench.complexity import count_complexity
 from bench.console import Tell
 from bench.datasets import Dataset
@@ -27,20 +28,16 @@ class Subject:
 
     Attributes:
         record: filled stage by stage, and written after each.
+        name: as the command line names it.
         weights: file to load; None for random weights.
         error: why it could not be measured further, in one line.
     """
 
     record: Record
     plan: Plan
+    name: str
     weights: Path | None = None
     error: str = ""
-
-    @property
-    def name(self) -> str:
-        """The network's, with its scan backend where the plan names it there."""
-        named = f"{self.record.model}@{self.record.settings.scan_backend}"
-        return named if named in self.plan.models else self.record.model
 
     def job(self) -> Job:
         """What its worker builds."""
@@ -82,7 +79,7 @@ class Subject:
             words += ["--input-size", f"{settings.height}x{settings.width}"]
         if settings.precision != "fp32":
             words += ["--precision", settings.precision]
-        if plan.backend or self.name != self.record.model:
+        if plan.backend or "@" in self.name:
             words += ["--backend", settings.scan_backend] if settings.scan_backend else []
         for switch in ("channels_last", "compile", "cuda_graph", "ntire_compat"):
             words += ["--" + switch.replace("_", "-")] if getattr(settings, switch) else []
@@ -110,17 +107,17 @@ class Subject:
 
 
 def start_all(plan: Plan, tell: Tell) -> list[Subject]:
-    """Every network of the plan, each with its scan backend, once. Raises EsrError as `start` does."""
-    chosen = []
-    for named in plan.models:
-        name, _, backend = named.partition("@")
-        scan = resolve_backend(backend or plan.backend, plan.device.type) if get_spec(name).scan else None
-        chosen.append((name, scan))
-    return [start(name, scan, plan, tell) for name, scan in dict.fromkeys(chosen)]
+    """Every network of the plan, each with its options and scan backend, once. Raises EsrError as `start` does."""
+    chosen: dict[str, tuple[Choice, str | None]] = {}
+    for choice in plan.choices:
+        scan = resolve_backend(choice.backend or plan.backend, plan.device.type) if get_spec(choice.name).scan else None
+        chosen.setdefault(repr((choice.name, choice.options, scan)), (choice, scan))
+    return [start(choice, scan, plan, tell) for choice, scan in chosen.values()]
 
 
-def start(name: str, backend: str | None, plan: Plan, tell: Tell) -> Subject:
+def start(choice: Choice, backend: str | None, plan: Plan, tell: Tell) -> Subject:
     """A subject with its counts, which need neither weights nor time. Raises EsrError for options that cannot be."""
+    name, options = choice.name, choice.options
     spec = get_spec(name)
     settings = Settings(
         device=plan.device.type,
@@ -132,13 +129,13 @@ def start(name: str, backend: str | None, plan: Plan, tell: Tell) -> Subject:
         compile=plan.compile,
         cuda_graph=plan.cuda_graph,
         scan_backend=backend,
-        fused=spec.fuses and backend is not None and fuses(plan.options, backend, DTYPES[plan.precision]),
+        fused=spec.fuses and backend is not None and fuses(options, backend, DTYPES[plan.precision]),
         threads=plan.threads,
         ntire_compat=plan.ntire_compat,
     )
     record = Record(
         model=name,
-        options=plan.options,
+        options=options,
         display_name=spec.display_name,
         weights=WeightsInfo("none needed"),
         settings=settings,
@@ -146,7 +143,7 @@ def start(name: str, backend: str | None, plan: Plan, tell: Tell) -> Subject:
         environment=describe(plan.device),
     )
     # The counts do not depend on the backend, but the tracer runs on the CPU, where not every backend does.
-    traceable = {**plan.options, "scan_backend": "chunked"} if spec.scan else plan.options
+    traceable = {**options, "scan_backend": "chunked"} if spec.scan else options
     model = create_model(name, **traceable)
     try:
         record.complexity = c = count_complexity(model, plan.height, plan.width, spec)
@@ -154,15 +151,15 @@ def start(name: str, backend: str | None, plan: Plan, tell: Tell) -> Subject:
         if isinstance(error, EsrError) or is_out_of_memory(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise EsrError(f"{name} cannot run with {plan.options} on {plan.height}x{plan.width}: {reason}") from None
+        raise EsrError(f"{name} cannot run with {options} on {plan.height}x{plan.width}: {reason}") from None
     tell(
-        f"{name}: {c.parameters:,} parameters, {c.flops_published / 1e9:.4f} G FLOPs as published "
+        f"{choice.label}: {c.parameters:,} parameters, {c.flops_published / 1e9:.4f} G FLOPs as published "
         f"({c.macs / 1e9:.2f} GMAC, {c.flops / 1e9:.2f} GFLOP complete), "
         f"{c.activations_published / 1e6:.2f} M activations, {c.conv2d} convolutions"
     )
     if c.uncovered_ops:
-        tell(f"{name}: NOT COUNTED in the complete FLOPs, no rule covers them: {', '.join(c.uncovered_ops)}")
-    subject = Subject(record, plan)
+        tell(f"{choice.label}: NOT COUNTED in the complete FLOPs, no rule covers them: {', '.join(c.uncovered_ops)}")
+    subject = Subject(record, plan, choice.label)
     subject.done("counts")
     return subject
 
@@ -206,7 +203,7 @@ def settle_weights(subject: Subject, tell: Tell) -> None:
             )
     if record.weights.status == "random" and "quality" in plan.measure:
         subject.skip("quality", f"no weights: {record.weights.note}", "--weights FILE")
-        tell(f"{record.model}: no weights, quality is not measured ({record.weights.note})")
+        tell(f"{subject.name}: no weights, quality is not measured ({record.weights.note})")
 
 
 def adopt(subject: Subject, datasets: Sequence[Dataset], tell: Tell) -> None:
@@ -232,7 +229,7 @@ def adopt(subject: Subject, datasets: Sequence[Dataset], tell: Tell) -> None:
     if old.complexity != new.complexity:
         merged.provenance = {**old.provenance, "counts": new.provenance["counts"]}
     if plan.reuse:
-        tell(f"{old.model}: continuing {path.name}")
+        tell(f"{subject.name}: continuing {path.name}")
     else:
         again = {dataset.name for dataset in datasets}
         merged.quality = [q for q in old.quality if "quality" not in plan.measure or q.dataset not in again]

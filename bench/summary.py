@@ -17,7 +17,8 @@ def print_summary(console: Console, records: Sequence[Record]) -> None:
     settings = records[0].settings
     threads = f", {settings.threads} threads" if settings.threads else ""
     size = f"1x3x{settings.height}x{settings.width}"
-    console.print(_table(f"Counts for an input of {size}", COUNTS, records))
+    distinct = list({(r.model, repr(r.options)): r for r in records}.values())  # counts are of no scan backend
+    console.print(_table(f"Counts for an input of {size}", COUNTS, distinct))
     if any(r.runtime or r.memory for r in records):
         where = f"{settings.device_name}{threads}, {settings.precision}"
         console.print(_table(f"Runtime and memory for an input of {size} on {where}", SPEED, records))

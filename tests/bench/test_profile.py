@@ -197,6 +197,32 @@ def test_own_weights_and_options(tmp_path: Path, environment: dict[str, str]) ->
     assert len(record.quality[0].images) == 6
 
 
+def test_networks_with_options_of_their_own(tmp_path: Path, environment: dict[str, str]) -> None:
+    small = "dvmsr(channels=8, depths=[1], upsampler=pixelshuffle)"
+    arguments = ("--model", small, f"{small}@chunked", "rlfn_ntire", "--measure", "runtime", *QUICK)
+    done = profile(*arguments, "--out", str(tmp_path), env=environment)
+    assert done.returncode == 0, done.stderr
+    records = [read_record(path) for path in tmp_path.iterdir()]
+    found = {(r.model, r.settings.scan_backend): r for r in records}
+    assert len(found) == len(records) == 3
+    options = {"channels": 8, "depths": [1], "upsampler": "pixelshuffle"}
+    chunked = found["dvmsr", "chunked"]
+    assert chunked.options == options
+    assert found["rlfn_ntire", None].options == {}
+    assert all(r.runtime for r in records)
+    assert chunked.runtime
+    assert set(chunked.runtime.interleaved_with) == {small.replace(" ", ""), "rlfn_ntire"}
+    assert done.stdout.count("upsampler=pixelshuffle") == 3  # counted once, as both scans count the same; timed twice
+
+
+def test_the_first_images_of_a_set_are_not_called_the_set(tmp_path: Path, environment: dict[str, str]) -> None:
+    arguments = ("--model", "bicubic", "--data", "available", "--limit", "2", "--measure", "quality")
+    done = profile(*arguments, "--out", str(tmp_path), env=environment)
+    assert done.returncode == 0, done.stderr
+    record = read_record(next(tmp_path.iterdir()))
+    assert [(q.dataset, len(q.images)) for q in record.quality] == [("photos[:2]", 2)]
+
+
 def test_what_exceeds_the_budget_is_left_out_with_its_estimate(tmp_path: Path, environment: dict[str, str]) -> None:
     data = {**environment, "ESR_DATA": str(esr_data())}
     arguments = ("--model", "rlfn_ntire", "--input-size", "128", "--runs", "3")
@@ -255,6 +281,14 @@ WRONG = [
     (["--model", "rlfn", "--time-budget", "nan"], ["must be positive and finite"]),
     (["--model", "rlfn", "--threads", "100000"], ["--threads 100000"]),
     (["--model", "rlfn", "--input-size", "²"], ["--input-size"]),
+    (["--model", "dvmsr", "--limit", "0"], ["--limit must be positive"]),
+    (["--model", "dvmsr(channels=8"], ["--model dvmsr(channels=8: write options"]),
+    (["--model", "dvmsr(8)"], ["--model dvmsr(8): write options"]),
+    (["--model", "dvmsr(**{})"], ["write options"]),
+    (["--model", "dvmsr(channels=8)(depths=[1])"], ["write options"]),
+    (["--model", "dvmsr(channels=8)@fast"], ["network@backend", "native"]),
+    (["--model", "dvmsr(depths=__import__('os'))"], ["cannot build dvmsr"]),
+    (["--model", "dvmsr(colour=red)"], ["cannot build dvmsr", "colour"]),
     (["--model", "dvmsr", "--model-args", "scale=0"], ["--model-args scale"]),
     (["--model", "dvmsr", "--model-args", "bidirectional=no"], ["bidirectional", "True or False"]),
     (["--model", "swinir_light", "--model-args", "heads=7"], ["cannot build swinir_light", "heads"]),
