@@ -39,6 +39,8 @@ def fill(queries: Sequence[Query]) -> str:
         words.append("--device cuda")
     if first.size != (256, 256):
         words.append("--input-size {}x{}".format(*first.size))
+    if first.unfused:
+        words.append("--backend chunked")
     if first.ntire_compat:
         words.append("--ntire-compat")
     return " ".join([*words, "--reuse"])  # what the record already holds stays

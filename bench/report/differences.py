@@ -28,7 +28,7 @@ def _b100(key: str, label: str, model: str) -> Number:
 
 
 def _memory(key: str, label: str, size: tuple[int, int]) -> Number:
-    return Number(key, label, Query("dvmsr", "memory.peak_allocated", size=size), "MiB", 2**-20, 1)
+    return Number(key, label, Query("dvmsr", "memory.peak_allocated", size=size, unfused=True), "MiB", 2**-20, 1)
 
 
 def _time(key: str, label: str, figure: str, ntire_compat: bool = False) -> Number:
@@ -76,7 +76,8 @@ MEMORY = KnownDifference(
     "1094 MiB at 256x256",
     "Tables 2 and 6 give DVMSR 1094.245 MiB, in a column that they describe as measured at 256x256.",
     "The challenge script reads the allocator's peak over the whole validation set, whose images are larger: the peak "
-    "grows with the pixels. On a CPU only the ratio of the two sizes means something.",
+    "grows with the pixels. Measured with unfused mixers, as theirs are; on a CPU only the ratio of the two sizes "
+    "means something.",
     _memory("fixed", "at 256x256", FIXED),
     _memory("real", "at 339x510, a typical DIV2K image", REAL),
     (

@@ -53,6 +53,7 @@ class Query:
         options: model options that differ from the registry's.
         size: input height and width; quality is measured on whole images and ignores it.
         ntire_compat: the challenge script's way of timing instead of the harness's.
+        unfused: leave out runs of fused mixers, whose memory says nothing of the authors' code.
     """
 
     model: str
@@ -60,6 +61,7 @@ class Query:
     options: Mapping[str, Any] = field(default_factory=dict)
     size: tuple[int, int] = (256, 256)
     ntire_compat: bool = False
+    unfused: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class DeviceRecords:
             plain = is_plain(record) and s.ntire_compat == query.ntire_compat
             if (part != "quality" and not same_size) or (part != "complexity" and not plain):
                 continue
-            if part == "runtime" and s.ntire_compat and record.quality:
+            if (part == "runtime" and s.ntire_compat and record.quality) or (query.unfused and s.fused):
                 continue
             custom = record.weights.status == "custom" and record.model not in OWN_WEIGHTS
             if custom or (part == "quality" and record.weights.status == "random"):
