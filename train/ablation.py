@@ -23,6 +23,7 @@ from bench.summary import print_cells
 from bench.training_record import FILE, TrainingRecord, read_training
 from models.errors import EsrError
 from train.config import Config, Distillation, Network, build_parser, parse
+from train.finished import finished_record
 from train.loop import EXPORT, Run, StoppedError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,13 +108,9 @@ def _named(base: Config, name: str, options: dict[str, Any]) -> Config:
 
 def train_once(config: Config, tell: Tell) -> TrainingRecord:
     """Train, go on with, or only read what is finished."""
-    try:
-        record = read_training(config.folder / FILE)
-        if record.finished:
-            tell(f"{config.name} is finished")
-            return record
-    except EsrError:
-        pass
+    if record := finished_record(config):
+        tell(f"{config.name} is finished")
+        return record
     return Run(config, resume=True, tell=tell).train()
 
 

@@ -3,10 +3,12 @@
 import contextlib
 import difflib
 import io
+import math
+import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,8 @@ from models.errors import EsrError
 
 Precision = Literal["no", "bf16", "fp16"]
 Distance = Literal["l1", "l2", "charbonnier"]
+SMALL_PATCH = 64  # pixels; below it a network sees little
+LARGE_SET = 1000  # images; what a scaled run takes its share of
 
 
 @dataclass
@@ -39,7 +43,8 @@ class Data:
     """Where the training pairs come from.
 
     Attributes:
-        hr: data sets by name (photos, T91, BSD200, DIV2K, Flickr2K, LSDIR) or folders of HR images.
+        hr: data sets by name (photos, T91, BSD200, DIV2K, Flickr2K, LSDIR) or folders of HR images; available: T91
+            and BSD200, or photos where they are not found.
         lr: folders of LR images, one for each of hr; none: made by MATLAB's bicubic imresize.
         patch: side of a crop in HR pixels.
         augment: random horizontal and vertical flips and 90-degree rotations.
@@ -218,6 +223,37 @@ def _split(values: dict[str, Any]) -> tuple[Config, dict[str, Any]]:
     )
 
 
+def scaled(config: Config, factor: float) -> Config:
+    """The same run with every budget and data set smaller by `factor`, to try the whole path.
+
+    Steps, batch and what counts steps shrink in proportion, and so do a patch's pixels, down to SMALL_PATCH; of each
+    data set at most LARGE_SET times `factor` images stay. Validations and checkpoints still come twice a run. Raises
+    EsrError for a factor that does not shrink.
+    """
+    if factor == 1:
+        return config
+    if not 0 < factor < 1:
+        raise EsrError(f"--scale is {factor}; it must be above 0 and at most 1")
+    c, o, v = config, config.optimizer, config.validation
+    steps = max(2, round(c.steps * factor))
+    parts = c.accumulate * int(os.environ.get("WORLD_SIZE", "1"))  # what a batch must divide into
+    patch = max(min(c.data.patch, SMALL_PATCH), round(c.data.patch * math.sqrt(factor)) // 4 * 4)
+
+    def interval(every: int) -> int:
+        return max(round(every * factor), math.ceil(steps / 2)) if every else 0
+
+    return replace(
+        c,
+        steps=steps,
+        batch=max(1, round(c.batch * factor / parts)) * parts,
+        data=replace(c.data, patch=patch, limit=math.ceil((c.data.limit or LARGE_SET) * factor)),
+        optimizer=replace(o, milestones=[max(1, round(m * factor)) for m in o.milestones]),
+        validation=replace(v, every=interval(v.every), limit=math.ceil((v.limit or LARGE_SET) * factor)),
+        save_every=interval(c.save_every),
+        log_every=max(1, round(c.log_every * factor)),
+    )
+
+
 def read_yaml(path: Path, flags: Sequence[str] = ()) -> Config:
     """The settings of a YAML file with flags over it. Raises EsrError as `parse` does."""
     return parse(build_parser("train.py", "", ""), ["--config", str(path), *flags])[0]
@@ -290,6 +326,8 @@ def check(config: Config) -> None:
         raise EsrError("data.hr is empty; name data sets or folders of HR images")
     if d.lr is not None and len(d.lr) != len(d.hr):
         raise EsrError(f"data.lr names {len(d.lr)} folders for {len(d.hr)} of data.hr; give one for each, or none")
+    if d.lr is not None and "available" in d.hr:
+        raise EsrError("data.lr needs data.hr by name or folder, not available")
     if c.teacher and c.distillation.mid and not c.distillation.pairs:
         raise EsrError("distillation.mid has a weight but distillation.pairs names no modules")
     if not re.fullmatch(r"[\w.+=-]+", c.name):

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from bench.datasets import SCALE
 from models.errors import EsrError
 from train.config import Data
-from train.store import Packed, PackedImage, Pixels, find_pairs, pack
+from train.store import Packed, PackedImage, Pixels, find_pairs, pack, resolve_names
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def make_patches(data: Data, seed: int) -> Patches:
     if data.patch % SCALE:
         raise EsrError(f"data.patch is {data.patch}; it must be a multiple of the scale, {SCALE}")
     packed = []
-    for i, name in enumerate(data.hr):
+    for i, name in enumerate(resolve_names(data.hr)):
         pairs = find_pairs(name, data.lr[i] if data.lr else None, data.limit)
         store = pack(name, pairs)
         packed.append(_without_small(store, data, name))

@@ -10,7 +10,7 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,13 @@ from models.download import sha256_of
 from models.errors import EsrError
 from models.weights import pack_weights
 from train.checkpoint import State, list_checkpoints, load_last, save_checkpoint, write_atomically
-from train.config import INCIDENTAL, Config, write_yaml
+from train.config import Config, write_yaml
 from train.data import Patches, Share, make_loader, make_patches
+from train.finished import computed
 from train.log import RunLog
 from train.networks import build_objective, count_parameters
 from train.randomness import random_state, set_random_state
+from train.store import resolve_names
 from train.validate import Scores, validate, validate_bicubic, validation_sets
 
 EXPORT = "weights.safetensors"
@@ -53,6 +55,7 @@ class Run:
     """One run, set up. Raises EsrError for a configuration that cannot be met; nothing is written before that."""
 
     def __init__(self, config: Config, resume: bool, tell: Tell) -> None:
+        config = replace(config, data=replace(config.data, hr=resolve_names(config.data.hr)))
         self.config, self.tell = config, tell
         torch.manual_seed(config.seed)
         if config.threads:
@@ -301,7 +304,7 @@ class Run:
         write_training(self.record, self.config.folder)
 
     def _restore(self, state: State) -> None:
-        mine, theirs = _computed(self.config.to_plain()), _computed(state["config"])
+        mine, theirs = computed(self.config.to_plain()), computed(state["config"])
         changed = [k for k in mine if mine[k] != theirs.get(k)]
         if changed:
             raise EsrError(
@@ -366,9 +369,3 @@ def learning_rate(config: Config, done: int) -> float:
     """Of the step after `done` steps."""
     o = config.optimizer
     return o.lr * o.gamma ** bisect_right(sorted(o.milestones), done)
-
-
-def _computed(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings that decide what a run computes."""
-    kept = {k: v for k, v in config.items() if k not in INCIDENTAL}
-    return {**kept, "data": {k: v for k, v in config["data"].items() if k != "workers"}}

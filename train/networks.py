@@ -23,18 +23,18 @@ def build_network(network: Network, what: str) -> nn.Module:
         raise EsrError(f"{what}: {error}") from None
 
 
-def build_objective(config: Config, example: Tensor) -> Objective:
+def build_objective(config: Config, example: Tensor, teacher: nn.Module | None = None) -> Objective:
     """The network to train, its teacher and its losses.
 
     Args:
         example: a small LR batch in [0, 1], which shows whether student and teacher fit each other.
+        teacher: built already, in place of the one that `config` names.
     """
     torch.manual_seed(config.seed)
     model = build_network(config.model, "model")
     if not any(True for _ in model.parameters()):
         raise EsrError(f"model: {config.model.name} has no parameters; there is nothing to train")
-    teacher = None
-    if config.teacher:
+    if config.teacher and teacher is None:
         if config.teacher.weights == "random":
             raise EsrError("teacher.weights is random, and an untrained network has nothing to teach; name its file")
         teacher = build_network(config.teacher, "teacher")

@@ -33,6 +33,7 @@ SHARD_BYTES = 2**30
 SPARE_BYTES = 2**28  # free disk that packing leaves
 # HR folder of a training set below a root, as its publishers or this project lay it out.
 LAYOUTS = ("images/{}/HR", "{}/HR", "{}", "{}/{}_train_HR", "{}/{}_HR", "{}_train_HR", "{}_HR")
+AVAILABLE, PREFERRED = "available", ("T91", "BSD200")
 SOURCES = {
     "DIV2K": "http://data.vision.ee.ethz.ch/cvl/DIV2K/DIV2K_train_HR.zip",
     "Flickr2K": "https://cv.snu.ac.kr/research/EDSR/Flickr2K.tar",
@@ -90,6 +91,15 @@ class PackedImage:
         return self.data[begin : begin + height * width * 3].reshape(height, width, 3)
 
 
+def resolve_names(names: list[str]) -> list[str]:
+    """Training sets by name or folder, `available` replaced by those that are found."""
+    resolved: list[str] = []
+    for name in names:
+        found = [one for one in PREFERRED if _find_folder(one, None)] if name == AVAILABLE else [name]
+        resolved += found or ["photos"]
+    return resolved
+
+
 def find_pairs(name: str, lr: str | None, limit: int | None, data_dir: Path | None = None) -> list[ImagePair]:
     """The images of a training set by name or folder, by file name; LR None has LR images made.
 
@@ -113,16 +123,21 @@ def find_pairs(name: str, lr: str | None, limit: int | None, data_dir: Path | No
     return [ImagePair(f.stem, f, found[f.stem]) for f in files]
 
 
+def _find_folder(name: str, data_dir: Path | None) -> Path | None:
+    for root in (*search_roots(data_dir), cache_dir(), cache_dir() / "images"):
+        for layout in LAYOUTS:
+            if (folder := root / layout.format(name, name)).is_dir():
+                return folder
+    return None
+
+
 def _hr_folder(name: str, data_dir: Path | None) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if os.sep in name or name.startswith("."):
         raise EsrError(f"data.hr {name} is not a folder; correct it")
-    roots = [*search_roots(data_dir), cache_dir(), cache_dir() / "images"]
-    for root in roots:
-        for layout in LAYOUTS:
-            if (folder := root / layout.format(name, name)).is_dir():
-                return folder
+    if folder := _find_folder(name, data_dir):
+        return folder
     source = f", from {SOURCES[name]}" if name in SOURCES else ""
     raise EsrError(
         f"the training set {name} is in none of --data-dir, $ESR_DATA and the cache; put its HR images{source} into "
@@ -157,6 +172,11 @@ def pack(label: str, pairs: Sequence[ImagePair], processes: int | None = None) -
         with step(f"decoding {label}", total=sum(len(plan[n]) for n in missing)) as progress:
             _pack_all(folder, pairs, plan, missing, processes, progress)
     return Packed(folder, tuple(tuple(entries) for entries in plan))
+
+
+def packed_bytes(pairs: Sequence[ImagePair]) -> int:
+    """Disk that `pack` takes for these images."""
+    return sum(_end(shard) for shard in _plan(pairs))
 
 
 def _plan(pairs: Sequence[ImagePair]) -> list[list[Entry]]:

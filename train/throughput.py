@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from bench.console import open_console
 from bench.progress import step
@@ -21,6 +22,7 @@ from models.errors import EsrError
 from train.config import Config, build_parser, parse
 from train.data import Patches, Share, make_loader, make_patches
 from train.networks import build_objective
+from train.objective import Objective
 
 FILE_WIDTH = 100  # columns, where the output is not a terminal
 ENDLESS = 10**9  # steps; the time ends it
@@ -46,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         patches = make_patches(config.data, config.seed)
         with step("measuring [s]", total=round(2 * seconds)):
             loader = measure_loader(patches, config, seconds)
-            steps = measure_steps(patches, config, seconds)
+            lr, hr = next(iter(make_loader(patches, Share(config.batch), 0, 1, 0)))
+            steps = measure_steps(lr, hr, build_objective(config, lr[:1, :, :16, :16].float() / 255), config, seconds)
     except EsrError as error:
         tell(f"error: {error}")
         return 2
@@ -63,12 +66,16 @@ def measure_loader(patches: Patches, config: Config, seconds: float) -> float:
     return config.batch / _typical(lambda: next(batches), seconds)
 
 
-def measure_steps(patches: Patches, config: Config, seconds: float) -> float:
-    """Patches a second that forward passes, losses and backward passes take, on one batch held in memory."""
+def measure_steps(lr: Tensor, hr: Tensor, objective: Objective, config: Config, seconds: float) -> float:
+    """Patches a second that forward passes, losses and backward passes take, on one batch held in memory.
+
+    Args:
+        lr, hr: (b, 3, h, w) and (b, 3, 4h, 4w), uint8.
+        config: of the run, for device and precision.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() and config.device != "cpu" else "cpu")
-    lr, hr = next(iter(make_loader(patches, Share(config.batch), 0, 1, 0)))
     x, y = (v.to(device).float() / 255 for v in (lr, hr))
-    objective = build_objective(config, x[:1, :, :16, :16].cpu()).to_device(device).train()
+    objective = objective.to_device(device).train()
 
     def one_step() -> None:
         objective.zero_grad(set_to_none=True)
@@ -78,7 +85,7 @@ def measure_steps(patches: Patches, config: Config, seconds: float) -> float:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    return config.batch / _typical(one_step, seconds)
+    return len(lr) / _typical(one_step, seconds)
 
 
 def _typical(work: Callable[[], object], seconds: float) -> float:

@@ -17,7 +17,8 @@ from bench.summary import print_cells
 from bench.training_record import TrainingRecord
 from bench.worker import is_out_of_memory
 from models.errors import EsrError
-from train.config import build_parser, parse
+from train.config import build_parser, parse, scaled
+from train.finished import finished_record, is_first_process
 from train.loop import EXPORT, Run, StoppedError
 
 FILE_WIDTH = 120  # columns, where the output is not a terminal
@@ -37,11 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
     parser = build_parser("train.py", "Train a super-resolution network by one YAML file of settings.", EXAMPLES)
     parser.add_argument("--resume", action="store_true", help="go on from the last sound checkpoint, if there is one")
+    parser.add_argument("--scale", type=float, default=1.0, help="make every budget and data set smaller by this")
     run = None
     try:
         config, others = parse(parser, argv)
-        run = Run(config, bool(others["resume"]), tell)
-        record = run.train()
+        config = scaled(config, float(others["scale"]))
+        record = finished_record(config) if others["resume"] else None
+        if record:
+            tell(f"{config.name} is finished already")
+        else:
+            run = Run(config, bool(others["resume"]), tell)
+            record = run.train()
     except EsrError as error:
         tell(f"error: {error}")
         return 1 if run and run.done else 2
@@ -57,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         tell("error: out of memory; make batch or data.patch smaller, or set accumulate or recompute")
         return 1
-    if run.main:
+    if is_first_process():
         headers, rows = summary_cells(record)
         print_cells(out, f"{record.name}: {record.parameters:,} parameters", headers, rows)
         out.print(str(config.folder / EXPORT), markup=False, highlight=False, soft_wrap=True)

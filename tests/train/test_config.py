@@ -7,7 +7,7 @@ import pytest
 from models import create_model
 from models.errors import EsrError
 from train.ablation import TABLES, make_rows
-from train.config import Config, build_parser, parse, read_yaml, write_yaml
+from train.config import Config, build_parser, parse, read_yaml, scaled, write_yaml
 
 CONFIGS = sorted((Path(__file__).parents[2] / "train/configs").glob("*.yaml"))
 RUNS = [path for path in CONFIGS if path.name != "tables.yaml"]
@@ -44,6 +44,25 @@ def test_the_papers_recipe() -> None:
     assert 7.4315e6 < sizes["dvmsr_teacher"] < 7.4325e6
     assert sizes["dvmsr_student"] == sizes["dvmsr_ntire_student"] == 424_428
     assert sizes["dvmsr_ntire_student_2rssb"] == 242_388
+
+
+def test_a_scaled_run_is_the_same_run_with_smaller_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_yaml(RUNS[0].with_name("dvmsr_student.yaml"))
+    small = scaled(whole, 1e-4)
+    assert (small.steps, small.batch, small.data.patch) == (50, 1, 64)
+    assert small.optimizer.milestones == [25, 40, 45, 48]
+    assert (small.data.limit, small.validation.limit) == (1, 1)
+    assert (small.validation.every, small.save_every, small.log_every) == (25, 25, 1)
+    assert (small.model, small.teacher, small.optimizer.lr) == (whole.model, whole.teacher, whole.optimizer.lr)
+    half = scaled(whole, 0.5)
+    assert (half.steps, half.batch, half.data.limit, half.validation.every) == (250_000, 64, 500, 125_000)
+    assert half.data.patch == 180
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert scaled(whole, 1e-4).batch == 4
+    assert scaled(whole, 1) == whole
+    for factor in (0, -1, 1.5, float("nan")):
+        with pytest.raises(EsrError, match="--scale"):
+            scaled(whole, factor)
 
 
 @pytest.mark.parametrize("table", list(TABLES))

@@ -16,7 +16,7 @@ from tests.train.conftest import write_image
 from train import store
 from train.config import Data
 from train.data import Patches, Share, make_loader, make_patches
-from train.store import find_pairs, pack
+from train.store import find_pairs, pack, resolve_names
 
 
 def patches_of(images: Path, augment: bool = True, seed: int = 0, patch: int = 32) -> Patches:
@@ -32,6 +32,15 @@ def test_packed_pixels_are_the_files(images: Path) -> None:
         assert image.entry.name == file.stem
         assert np.array_equal(image.hr, hr)
         assert np.array_equal(image.lr, imresize(hr, 1 / 4))
+
+
+def test_available_is_what_is_found(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ESR_DATA", raising=False)
+    assert resolve_names(["available", "DIV2K"]) == ["photos", "DIV2K"]
+    (cache / "images/BSD200/HR").mkdir(parents=True)
+    assert resolve_names(["available"]) == ["BSD200"]
+    (cache / "T91").mkdir()
+    assert resolve_names(["available"]) == ["T91", "BSD200"]
 
 
 def test_patches_lie_on_each_other(images: Path) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from models.weights import read_spec, read_weights
 from train import loop
 from train.checkpoint import list_checkpoints
 from train.config import Config, Network, write_yaml
+from train.finished import finished_record
 from train.loop import EXPORT, Run, learning_rate
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,26 @@ KILLS = 20
 def finish(config: Config, resume: bool = False) -> dict[str, torch.Tensor]:
     Run(config, resume, print).train()
     return read_weights(config.folder / EXPORT).state
+
+
+def test_a_finished_run_is_left_as_it_is(config: Config) -> None:
+    assert finished_record(config) is None
+    finish(config)
+    record = finished_record(config)
+    assert record is not None
+    assert record.steps == config.steps
+    assert finished_record(dataclasses.replace(config, steps=13)) is None
+    file = config.folder / EXPORT
+    before = file.stat().st_mtime_ns
+    settings = config.folder / "config.yaml"
+    command = [sys.executable, str(SCRIPT), "--config", str(settings), "--resume"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "is finished already" in done.stderr
+    assert "photos" in done.stdout
+    assert file.stat().st_mtime_ns == before
+    file.write_bytes(file.read_bytes()[:-1])
+    assert finished_record(config) is None
 
 
 def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

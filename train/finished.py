@@ -1,0 +1,35 @@
+"""Whether a run is the same as an earlier one, and whether that one is finished already."""
+
+import os
+from typing import Any
+
+from bench.training_record import FILE, TrainingRecord, read_training
+from models.download import sha256_of
+from models.errors import EsrError
+from train.config import INCIDENTAL, Config
+from train.store import resolve_names
+
+
+def computed(config: dict[str, Any]) -> dict[str, Any]:
+    """Of a configuration as plain data, the settings that decide what a run computes."""
+    kept = {k: v for k, v in config.items() if k not in INCIDENTAL}
+    data = {k: v for k, v in config["data"].items() if k != "workers"}
+    return {**kept, "data": {**data, "hr": resolve_names(data["hr"])}}
+
+
+def finished_record(config: Config) -> TrainingRecord | None:
+    """The record of this very run, if it was trained to its end and its network is there as it was exported."""
+    try:
+        record = read_training(config.folder / FILE)
+    except EsrError:
+        return None
+    export = record.export
+    if not (record.finished and export and computed(record.config) == computed(config.to_plain())):
+        return None
+    path = config.folder / export.file
+    return record if path.is_file() and sha256_of(path) == export.sha256 else None
+
+
+def is_first_process() -> bool:
+    """Whether this process is the only one, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
