@@ -1,18 +1,45 @@
 #!/usr/bin/env bash
-# Set up, measure everything that can be measured here, and write the report.
-#   ./run_all.sh           continues where an earlier run stopped, and keeps what is finished
-#   ./run_all.sh --fresh   measures everything again
-# Data: ESR_DATA=folder with images/ and weights/. Device: a GPU where there is one.
+# Set up, measure everything that can be measured here, train a small network, and write the report.
+#   ./run_all.sh                  continues where an earlier run stopped, and keeps what is finished
+#   ./run_all.sh --fresh          makes everything again
+#   ./run_all.sh --full           trains by the paper's recipe instead: says first how long that takes, here weeks
+#   ./run_all.sh --full --scale S the same path with every budget and data set smaller by S, such as 1e-4
+# Data: ESR_DATA=folder with images/ and weights/. Device: a GPU, or several, where there are any.
 set -euo pipefail
+export LC_ALL=C.UTF-8
+# A relative folder is meant from where the command was typed.
+case "${ESR_DATA-}" in "" | /*) ;; *) export ESR_DATA="$PWD/$ESR_DATA" ;; esac
 cd "$(dirname "$0")"
 
-reuse=--reuse
-case "${1-}" in
-    "") ;;
-    --fresh) reuse= ;;
-    *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
-esac
-records=results/records
+reuse=--reuse full= scale=1
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --fresh) reuse= ;;
+        --full) full=yes ;;
+        --scale) scale="${2-}"; shift ;;
+        *) sed -n '2,7s/^# //p' "$0" >&2; exit 2 ;;
+    esac
+    shift || true
+done
+if ! awk -v s="$scale" 'BEGIN { exit !(s + 0 > 0 && s + 0 <= 1) }' || { [ "$scale" != 1 ] && [ -z "$full" ]; }; then
+    echo "--scale $scale: give a number above 0 and at most 1, and --full with it" >&2
+    exit 2
+fi
+
+# ---- what a run consists of: sizes, budgets and data, all of them smaller with --scale --------------------------------
+
+results=results fixed=256 real=339x510 lengths="1024 4096 65536" limit= data=available
+[ -z "$full" ] || data=all
+if [ "$scale" != 1 ]; then
+    results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024
+    limit="--limit $(awk -v s="$scale" 'BEGIN { n = 100 * s; print (n > int(n)) ? int(n) + 1 : n }')"
+fi
+records="$results/records"
+training="$results/training"
+seconds() { # a time budget, scaled
+    awk -v b="$1" -v s="$scale" 'BEGIN { b *= s; print (b < 0.01) ? 0.01 : b }'
+}
+
 failed=0
 # A network or backend that fails (status 1) is a row in the report; anything else stops the run.
 run() {
@@ -23,43 +50,91 @@ run() {
 measure() {
     run bench/profile.py --out "$records" $reuse "$@"
 }
+# train NAME CONFIG FLAGS...: on all GPUs, from the last checkpoint on, if there is one.
+train() {
+    local name=$1 config=$2
+    shift 2
+    [ -n "$reuse" ] || rm -rf "${training:?}/$name"
+    local start=(.venv/bin/python)
+    [ "$gpus" -lt 2 ] || start=(.venv/bin/torchrun --nproc-per-node "$gpus")
+    if "${start[@]}" train/train.py --config "$config" --name "$name" --out "$training" --resume "$@"; then
+        # In a folder of its own: a record with the published weights may have the same name.
+        run bench/profile.py --model dvmsr --weights "$training/$name/weights.safetensors" --input-size "$fixed" \
+            --data "$data" $limit --time-budget "$(seconds 10)" $reuse --out "$records/$name"
+    else
+        failed=$?
+        [ "$failed" -le 2 ] || exit "$failed"
+    fi
+}
 
 ./setup.sh
+gpus=$(.venv/bin/python -c 'import torch; print(torch.cuda.device_count())')
+
+if [ -n "$full" ]; then
+    echo "== what training by the paper's recipe will take"
+    .venv/bin/python train/estimate.py --config train/configs/dvmsr_teacher.yaml train/configs/dvmsr_student.yaml \
+        --out "$training" --scale "$scale" --seconds "$(seconds 5)"
+fi
+
+# ---- measure ----------------------------------------------------------------------------------------------------------
+
 # Passes of these take minutes on a few cores: what does not fit is left out, with its estimate and the command.
 slow="drcn drrn memnet"
 core="bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light"
 others="srcnn srcnn_955 fsrcnn vdsr lapsrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn pfvm
     mambairv2_light"
+large="dvmsr dvmsr_ntire dvmsr_bi rlfn_ntire"
 echo "== counts, runtime and memory, in turn: DVMSR, its variants and its first rivals"
-measure --model $core dvmsr@chunked --measure counts runtime memory --time-budget 15
+measure --model $core dvmsr@chunked --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 15)"
 echo "== counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
 # Without data of the user's the run is a short one: their counts alone.
 if [ -n "${ESR_DATA-}" ]; then
-    measure --model $others --measure counts runtime memory --time-budget 10
+    measure --model $others --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 10)"
+    large="$large swinir_light"
 else
-    measure --model $others --measure counts
+    measure --model $others --input-size "$fixed" --measure counts
 fi
 echo "== quality"
-measure --model $core $others --measure quality --data available
-measure --model $slow --time-budget 60
+measure --model $core $others --input-size "$fixed" --measure quality --data "$data" $limit
+measure --model $slow --input-size "$fixed" $limit --time-budget "$(seconds 60)"
 echo "== at the size of DIV2K's LR images: runtime, memory"
-measure --model dvmsr dvmsr_ntire dvmsr_bi rlfn_ntire swinir_light --input-size 339x510 --measure runtime memory \
-    --time-budget 20
+measure --model $large --input-size "$real" --measure runtime memory --time-budget "$(seconds 20)"
+measure --model dvmsr@chunked --input-size "$real" --measure memory
 echo "== the challenge's own timing, without a warm-up"
-measure --model rlfn_ntire --ntire-compat --measure runtime
+measure --model rlfn_ntire --input-size "$fixed" --ntire-compat --measure runtime --time-budget "$(seconds 10)"
 echo "== DVMSR with the skip connection of Eq. (4)"
-measure --model dvmsr --model-args vimm_skip=True --measure quality --data available
+measure --model 'dvmsr(vimm_skip=True)' --input-size "$fixed" --measure quality --data "$data" $limit
 echo "== the variants of Tables 3, 4, 5 and 8: counts"
-measure --model dvmsr --model-args 'depths=[2,2]' --measure counts >/dev/null
-measure --model dvmsr --model-args channels=180 --measure counts >/dev/null
+variants=('dvmsr(depths=[2,2])' 'dvmsr(channels=180)')
 for depths in 6,6,6,6 2,2,9,2 2,2,2,2 1,1,1,1 2,2 2,2,2,2,2,2 2,2,2,2,2,2,2,2,2,2; do
-    measure --model dvmsr --model-args upsampler=pixelshuffle channels=180 "depths=[$depths]" --measure counts >/dev/null
+    variants+=("dvmsr(channels=180,depths=[$depths],upsampler=pixelshuffle)")
 done
 for size in 150:2,2,2,2 192:2,2,2,2 210:2,2,2,2 192:2,2,2,2,2,2,2,2; do
-    measure --model dvmsr --model-args upsampler=pixelshuffle "channels=${size%:*}" "depths=[${size#*:}]" --measure counts >/dev/null
+    variants+=("dvmsr(channels=${size%:*},depths=[${size#*:}],upsampler=pixelshuffle)")
 done
+measure --model "${variants[@]}" --measure counts
 echo "== the backends of the selective scan"
-run bench/scan.py --out results/scan $reuse --lengths 1024 4096 65536 --time-budget 1.5 --error-length 1024
+run bench/scan.py --out "$results/scan" $reuse --lengths $lengths --time-budget "$(seconds 1.5)" --error-length 1024
+
+# ---- train ------------------------------------------------------------------------------------------------------------
+
+if [ -n "$full" ]; then
+    echo "== DVMSR by the paper's recipe: its teacher, then the network distilled from it"
+    train dvmsr_teacher train/configs/dvmsr_teacher.yaml --scale "$scale"
+    train dvmsr_student train/configs/dvmsr_student.yaml --scale "$scale" \
+        --teacher.weights "$training/dvmsr_teacher/weights.safetensors"
+else
+    echo "== a small DVMSR, and a smaller one distilled from it"
+    short=() name=smoke
+    if [ -z "${ESR_DATA-}" ]; then
+        short=(--steps 1000 --optimizer.milestones '[700, 850, 925, 975]') name=smoke_short
+    fi
+    train "$name" train/configs/smoke.yaml ${short[@]+"${short[@]}"}
+    train "${name}_distill" train/configs/smoke_distill.yaml ${short[@]+"${short[@]}"} \
+        --teacher.weights "$training/$name/weights.safetensors"
+fi
+
 echo "== the report"
-.venv/bin/python bench/report/build.py --records "$records" --out results/report
+.venv/bin/python bench/report/build.py --records "$records" --out "$results/report"
+[ -n "$full" ] || echo "to train DVMSR by the paper's recipe, on GPUs and the paper's data: ./run_all.sh --full"
 exit $failed
