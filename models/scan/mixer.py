@@ -19,9 +19,11 @@ from torch.utils.flop_counter import register_flop_formula
 
 from models.scan import mamba_ssm_mixer
 from models.scan.operator import selective_scan_flops
+from models.scan.register import no_gradient, operator
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 # Scan backend -> module with a `forward` of these arguments (backend left out), and the precisions it takes.
+MIXER = "esr::mamba_mixer"
 KERNELS: dict[str, tuple[str, tuple[torch.dtype, ...]]] = {
     "native": ("models.scan.native.mixer", (torch.float32,)),
     "triton": ("models.scan.triton_mixer", FLOATS),
@@ -62,7 +64,7 @@ def _kernel(backend: str) -> Callable[..., Tensor]:
     return function
 
 
-@torch.library.custom_op("esr::mamba_mixer", mutates_args=())
+@operator(MIXER)
 def mamba_mixer(
     x: Tensor,
     norm_weight: Tensor,
@@ -100,7 +102,10 @@ def mamba_mixer(
     )
 
 
-@mamba_mixer.register_fake
+no_gradient(MIXER)
+
+
+@torch.library.register_fake(MIXER)
 def _(x: Tensor, *_: Any, **__: Any) -> Tensor:
     return x.new_empty(x.shape)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from models.scan import chunked, reference
+from models.scan.register import no_gradient, operator
 from models.scan.unfused import Unfused
 
 
@@ -50,6 +51,7 @@ class Kernel(Protocol):
         channels-last in memory."""
 
 
+SCAN, SCAN_BACKWARD = "esr::selective_scan", "esr::selective_scan_backward"
 MODULES = {"native": "models.scan.native", "triton": "models.scan.triton_scan"}
 
 
@@ -65,7 +67,7 @@ def kernel(backend: str) -> Kernel:
     raise ValueError(f"no kernels for backend {backend!r}")
 
 
-@torch.library.custom_op("esr::selective_scan", mutates_args=())
+@operator(SCAN)
 def selective_scan(
     u: Tensor,
     delta: Tensor,
@@ -82,7 +84,7 @@ def selective_scan(
     return kernel(backend).forward(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
 
 
-@torch.library.custom_op("esr::selective_scan_backward", mutates_args=())
+@operator(SCAN_BACKWARD)
 def selective_scan_backward(
     grad: Tensor,
     u: Tensor,
@@ -100,7 +102,7 @@ def selective_scan_backward(
     return kernel(backend).backward(grad, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
 
 
-@selective_scan.register_fake
+@torch.library.register_fake(SCAN)
 def _(
     u: Tensor,
     delta: Tensor,
@@ -116,7 +118,7 @@ def _(
     return _empty_like(u)
 
 
-@selective_scan_backward.register_fake
+@torch.library.register_fake(SCAN_BACKWARD)
 def _(
     grad: Tensor,
     u: Tensor,
@@ -145,11 +147,12 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     tensors = ctx.saved_tensors
-    grads = selective_scan_backward(grad, *tensors, ctx.delta_softplus, ctx.backend)
+    grads: list[Tensor] = selective_scan_backward(grad, *tensors, ctx.delta_softplus, ctx.backend)
     return *(g if x is not None else None for g, x in zip(grads, tensors, strict=True)), None, None
 
 
-selective_scan.register_autograd(_backward, setup_context=_setup_context)
+torch.library.register_autograd(SCAN, _backward, setup_context=_setup_context)
+no_gradient(SCAN_BACKWARD)
 
 
 @register_flop_formula(torch.ops.esr.selective_scan)
