@@ -2,6 +2,7 @@
 # On a machine with a CUDA GPU: check the GPU's kernels, measure them and the whole networks against the authors' code
 # where that is installed (requirements-gpu.txt), and write the report. About 20 minutes.
 #   ./run_gpu.sh [folder]     where the results go (default: results/gpu); a second call keeps what is finished
+#   TRAIN_STEPS=20000 ./run_gpu.sh  trains DVMSR too, on T91 and BSD200: a teacher, its student, and that student alone
 #   PYTHON=python3 ./run_gpu.sh     with this interpreter and its packages instead of a .venv of its own
 # Data: ESR_DATA=folder with images/ and weights/.
 set -euo pipefail
@@ -44,10 +45,25 @@ run bench/profile.py --device cuda --out "$out/records" --reuse --model dvmsr@tr
 echo "== quality"
 run bench/profile.py --device cuda --out "$out/records" --reuse --data available --measure counts quality \
     --model bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light
+run bench/profile.py --device cuda --out "$out/records" --reuse --data available --time-budget 2 --model srcnn fsrcnn vdsr \
+    lapsrn drrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn pfvm mambairv2_light
 run bench/accuracy.py --device cuda --out "$out/accuracy"
 echo "== training steps"
 run bench/step.py --device cuda --out "$out/step" --time-budget 15
 run bench/step.py --device cuda --out "$out/step" --time-budget 15 --precision bf16
+if [ -n "${TRAIN_STEPS-}" ]; then
+    echo "== training"
+    n=$TRAIN_STEPS
+    recipe=(--steps "$n" --batch 32 --data.hr '[T91, BSD200]' --data.patch 96 --data.skip_small true --data.workers 8
+        --optimizer.lr 5e-4 --optimizer.milestones "[$((n / 2)), $((n * 4 / 5)), $((n * 9 / 10)), $((n * 19 / 20))]"
+        --validation.sets '[Set5, Set14, B100]' --validation.every "$((n / 5))" --out "$out/training" --resume)
+    run train/train.py --config train/configs/dvmsr_teacher.yaml "${recipe[@]}" --name teacher \
+        --model.options.channels 96 --model.options.depths '[2, 2, 2, 2]'
+    run train/train.py --config train/configs/dvmsr_student.yaml "${recipe[@]}" --name student \
+        --teacher.weights "$out/training/teacher/weights.safetensors"
+    run train/train.py --config train/configs/dvmsr_teacher.yaml "${recipe[@]}" --name alone \
+        --model.options "{}"
+fi
 echo "== the report"
 run bench/report/build.py --records "$out/records" --out "$out/report"
 exit $failed
