@@ -137,4 +137,5 @@ fi
 echo "== the report"
 .venv/bin/python bench/report/build.py --records "$records" --out "$results/report"
 [ -n "$full" ] || echo "to train DVMSR by the paper's recipe, on GPUs and the paper's data: ./run_all.sh --full"
+echo "this run took $((SECONDS / 60)) minutes and $((SECONDS % 60)) seconds"
 exit $failed

@@ -14,7 +14,7 @@ from bench.environment import describe
 from bench.memory import allocator_peak, keep_freed_memory, resident_growth
 from bench.record import Memory
 from bench.step_record import StepSettings
-from bench.worker import Remote
+from bench.worker import RemoteContestant
 from models import create_model, get_spec
 
 OUT_OF_MEMORY = "out of memory; try a smaller --batch or --patch"
@@ -49,9 +49,6 @@ class Training:
         self.lr = torch.rand(job.batch, 3, s.patch, s.patch, device=self.device)
         self.hr = torch.rand(job.batch, 3, scale * s.patch, scale * s.patch, device=self.device)
 
-    def ready(self) -> None:
-        """Answers when the network is built."""
-
     def cold(self) -> ColdPass:
         """The first step; on a CPU with its memory."""
         if self.device.type == "cuda":
@@ -81,33 +78,10 @@ class Training:
         self.optimizer.step()
 
 
-class StepContender(Remote):
-    """The parent's handle, a `bench.runtime.Contestant`."""
+class StepContender(RemoteContestant):
+    """The parent's handle; its passes are training steps, which no graph captures."""
 
     def __init__(self, job: StepJob) -> None:
         build: Callable[[], object] = functools.partial(Training, job)
         super().__init__(f"{job.backend}, batch {job.batch}", build, OUT_OF_MEMORY)
         self.job = job
-
-    def build(self) -> None:
-        """Wait until the network is built."""
-        self.ask("ready")
-
-    def cold(self) -> ColdPass:
-        """See `Training.cold`."""
-        return self.ask("cold")
-
-    def sample(self) -> float:
-        """See `Training.sample`."""
-        return self.ask("sample")
-
-    def peak_memory(self) -> Memory:
-        """See `Training.peak_memory`."""
-        return self.ask("peak_memory")
-
-    def environment(self) -> dict[str, Any]:
-        """See `Training.environment`."""
-        return self.ask("environment")
-
-    def capture_graph(self) -> None:
-        """Training steps are not captured."""

@@ -71,35 +71,39 @@ class Remote:
         self.close()
 
 
-class Worker(Remote):
-    """A network in a process of its own; its methods are the requests, and raise as `Remote.ask` does."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(job.model, functools.partial(Engine, job))
+class RemoteContestant(Remote):
+    """A `bench.runtime.Contestant` in a process of its own: something whose passes are timed. Raises as `ask` does."""
 
     def build(self) -> None:
-        """Wait until the network is built."""
+        """Wait until it is built."""
         self.ask("ready")
 
     def cold(self) -> ColdPass:
-        """See `Engine.cold`."""
+        """The first pass; on a CPU with its memory."""
         return self.ask("cold")
 
     def sample(self) -> float:
-        """See `Engine.sample`."""
+        """Milliseconds of one pass."""
         return self.ask("sample")
 
     def capture_graph(self) -> None:
-        """See `Engine.capture_graph`."""
+        """Let further samples replay a CUDA graph."""
         self.ask("capture_graph")
 
     def peak_memory(self) -> Memory:
-        """See `Engine.peak_memory`."""
+        """Allocator peak of one warm pass; GPU only."""
         return self.ask("peak_memory")
 
     def environment(self) -> dict[str, Any]:
-        """See `Engine.environment`."""
+        """What its process runs in, now."""
         return self.ask("environment")
+
+
+class Worker(RemoteContestant):
+    """A network; its methods are the requests to its `Engine`."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job.model, functools.partial(Engine, job))
 
     def reset_peak(self) -> None:
         """See `Engine.reset_peak`."""

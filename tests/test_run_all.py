@@ -48,6 +48,8 @@ def environment(place: Path) -> dict[str, str]:
             "https_proxy": dead, "no_proxy": ""}  # fmt: skip
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_whole_reproduction_scaled_down(place: Path, environment: dict[str, str]) -> None:
     done = run_all(place / "esr", "--full", "--scale", SCALE, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]

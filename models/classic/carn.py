@@ -2,8 +2,8 @@
 Sohn, ECCV 2018).
 
 Residual blocks cascade into a cascading block, and these into the network: after each, all outputs so far are joined by
-a 1x1 convolution (section 3.2, Eq. (3) to (6)). CARN-M groups the 3x3 convolutions and shares the residual block within
-a cascading block (section 3.3). One network serves x2, x3 and x4; the published counts and weights hold the
+a 1x1 convolution (section 3.1). CARN-M groups the 3x3 convolutions and shares the residual block within
+a cascading block (section 3.2). One network serves x2, x3 and x4; the published counts and weights hold the
 upsamplers of all three. Parameter names are the release's. b, H, W: batch, LR height and width.
 """
 
@@ -47,7 +47,7 @@ def _conv3(outputs: int, groups: int) -> nn.Conv2d:
 
 
 class ResidualBlock(Body):
-    """Residual block (Figure 4a) or, grouped, residual-E block (Figure 4b), with a ReLU after the addition."""
+    """Residual block (section 3.1) or, grouped, residual-E block (section 3.2), with a ReLU after the addition."""
 
     def __init__(self, groups: int) -> None:
         layers = [_conv3(WIDTH, groups), nn.ReLU(), _conv3(WIDTH, groups)]
@@ -83,7 +83,7 @@ class Cascade(nn.Module):
 
 
 class CascadingBlock(Cascade):
-    """Local cascade of residual blocks (Figure 3)."""
+    """Local cascade of residual blocks (section 3.1)."""
 
     def __init__(self, groups: int) -> None:
         super().__init__(ResidualBlock, groups, shared=groups > 1)
@@ -93,7 +93,7 @@ class CascadingBlock(Cascade):
 
 
 class CARN(Cascade):
-    """The whole network, Figure 2. RGB in [0, 1]: (b, 3, H, W) -> (b, 3, scale H, scale W).
+    """The whole network. RGB in [0, 1]: (b, 3, H, W) -> (b, 3, scale H, scale W).
 
     Args:
         groups: 1 for CARN, 4 for CARN-M.

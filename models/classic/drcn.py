@@ -1,7 +1,7 @@
 """DRCN: Deeply-Recursive Convolutional Network for Image Super-Resolution (Kim, Lee and Lee, CVPR 2016).
 
 One convolution is applied D times; every intermediate state is reconstructed by the same two layers, and the D images
-are averaged with learnt weights (section 3.2, Figure 3). b, c, H, W: batch, channels, height and width of the enlarged
+are averaged with learnt weights (section 3.2). b, c, H, W: batch, channels, height and width of the enlarged
 image.
 """
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class DRCN(nn.Module):
-    """The whole network, Eq. (2) to (8). Luma in [0, 1], enlarged: (b, 1, H, W) -> (b, 1, H, W).
+    """The whole network. Luma in [0, 1], enlarged: (b, 1, H, W) -> (b, 1, H, W).
 
     The skip connection is the paper's own choice, f3(x, H_d) = x + f2(H_d). Weights are averaged with their sum as the
     divisor, so that only their ratios matter.

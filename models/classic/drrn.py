@@ -1,7 +1,7 @@
 """DRRN: Image Super-Resolution via Deep Recursive Residual Network (Tai, Yang and Liu, CVPR 2017).
 
 B1U25: one recursive block whose residual unit of two convolutions is applied 25 times with the same weights, each time
-around a skip from the block's start (section 3.2, Eq. (4)). b, H, W: batch, height and width of the enlarged image.
+around a skip from the block's start (section 3.2). b, H, W: batch, height and width of the enlarged image.
 
 The public weights are those of jt827859032's re-implementation, which has neither biases nor batch normalisation. Its
 ReLU works in place on the block's start, so that the skip of every unit carries relu(conv(x)) and not conv(x) as in the
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class DRRN(nn.Module):
-    """The whole network, Figure 3. Luma in [0, 1], enlarged: (b, 1, H, W) -> (b, 1, H, W).
+    """The whole network. Luma in [0, 1], enlarged: (b, 1, H, W) -> (b, 1, H, W).
 
     Args:
         channels: filters of every layer but the last.

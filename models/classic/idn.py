@@ -24,7 +24,7 @@ def _conv3(inputs: int, outputs: int, groups: int = 1) -> nn.Conv2d:
 
 
 class DistillationBlock(nn.Module):
-    """Enhancement unit and compression unit, section 3.2 and 3.3, Eq. (2) to (6)."""
+    """Enhancement unit and compression unit, sections 3.2 and 3.3."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class DistillationBlock(nn.Module):
 
 
 class IDN(nn.Module):
-    """The whole network, Figure 1, for x4. Luma in [0, 1]: (b, 1, H, W) -> (b, 1, 4H, 4W).
+    """The whole network for x4. Luma in [0, 1]: (b, 1, H, W) -> (b, 1, 4H, 4W).
 
     The bicubic enlargement is part of it. At the border the residual sees the image's outermost pixel repeated; the
     authors leave the border out instead.

@@ -1,7 +1,7 @@
 """LapSRN: Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution (Lai et al., CVPR 2017).
 
 Each level doubles the size: features pass through a chain of convolutions and a transposed one, and what they predict
-is added to the image that a learnt 4x4 filter enlarges (section 3.1, Figure 1d). b, H, W: batch, LR height and width.
+is added to the image that a learnt 4x4 filter enlarges (section 3.1). b, H, W: batch, LR height and width.
 
 The released x4 network has 10 convolutions a level and 3x3 transposed ones. The 502 K (and 251 K for x2) that Table 1
 and many others quote is not its count: 5 convolutions a level and 4x4 transposed ones give these numbers.

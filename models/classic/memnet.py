@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class PreActivated(nn.Module):
-    """Batch normalisation, ReLU, convolution; a shared convolution is given from outside (section 3.1)."""
+    """Batch normalisation, ReLU, convolution; a shared convolution is given from outside."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class PreActivated(nn.Module):
 
 
 class MemoryBlock(nn.Module):
-    """One memory block, section 3.2, Eq. (4) to (9): a recursive unit and a gate over `remembered` states."""
+    """One memory block, section 3.2: a recursive unit and a gate over `remembered` states."""
 
     def __init__(self, channels: int, recursions: int, remembered: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class MemoryBlock(nn.Module):
 
 
 class MemNet(nn.Module):
-    """The whole network, Figure 4. Luma in [0, 1], enlarged: (b, 1, H, W) -> (b, 1, H, W).
+    """The whole network. Luma in [0, 1], enlarged: (b, 1, H, W) -> (b, 1, H, W).
 
     Args:
         channels: filters of every layer but the last.

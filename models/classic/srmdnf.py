@@ -2,7 +2,7 @@
 CVPR 2018), the noise-free form.
 
 A plain chain of convolutions whose input is the LR image beside 15 constant maps that describe the blur kernel by its
-principal components (section 3.2). Bicubic shrinking is the kernel that does nothing but keep the pixel, so here the
+principal components (section 3.3). Bicubic shrinking is the kernel that does nothing but keep the pixel, so here the
 maps are constants and the network takes plain RGB. b, H, W: batch, LR height and width.
 """
 
@@ -17,7 +17,7 @@ DELTA_KERNEL = (
 
 
 class SRMDNF(nn.Module):
-    """The whole network, Figure 3. RGB in [0, 1]: (b, 3, H, W) -> (b, 3, scale H, scale W).
+    """The whole network. RGB in [0, 1]: (b, 3, H, W) -> (b, 3, scale H, scale W).
 
     Args:
         channels: filters of every layer but the last.
