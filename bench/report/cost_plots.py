@@ -58,7 +58,7 @@ def draw_costs(device: DeviceRecords, dataset: str) -> bytes | None:
         figure.canvas.draw()  # settles the layout, which the labels are placed in
         figure.set_layout_engine("none")
         for axes, (_, points) in zip(all_axes, panels, strict=True):
-            label_points(axes, points)
+            label_points(axes, points, {m.record.display_name for m in device.measured})
         png = io.BytesIO()
         figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()

@@ -114,8 +114,7 @@ class DeviceRecords:
                 continue
             if (part == "runtime" and s.ntire_compat and record.quality) or (query.unfused and s.fused):
                 continue
-            custom = record.weights.status == "custom" and record.model not in OWN_WEIGHTS
-            if custom or (part == "quality" and record.weights.status == "random"):
+            if is_of_own_weights(record) or (part == "quality" and record.weights.status == "random"):
                 continue
             value = figures.value(record, query.figure)
             if value is not None:
@@ -136,6 +135,11 @@ def canonical(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """`options` without those that say what the registry's network is anyway."""
     defaults = DEFAULT_OPTIONS.get(model, {})
     return {k: v for k, v in sorted(options.items()) if k not in defaults or defaults[k] != v}
+
+
+def is_of_own_weights(record: Record) -> bool:
+    """Whether a user's weights stood in for published ones, so that no table may take the record for the network."""
+    return record.weights.status == "custom" and record.model not in OWN_WEIGHTS
 
 
 def is_plain(record: Record) -> bool:

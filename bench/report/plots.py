@@ -1,24 +1,23 @@
 """The figure after the paper's Figure 1: PSNR against parameters, measured points beside published ones.
 
 `quality_points` and `pareto_front` are pure functions of records and published rows; `draw` turns them into PNG and SVG
-whose bytes depend on nothing else (fixed hash salt, no date, a fixed number of label-placing steps).
+whose bytes depend on nothing else (fixed hash salt, no date).
 """
 
 import io
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib as mpl
-from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
-from matplotlib.transforms import Bbox
 
+from bench.report.labels import MARKER_PIXELS, Label, place_labels
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.published import read
 from bench.report.table1 import DATASETS
@@ -41,8 +40,6 @@ WIDTH, HEIGHT, LEGEND = 9.5, 5.6, 0.6  # inches, of one panel and of the legend
 DPI = 150
 MARGIN = 0.15  # of the points' range, on each side
 CLOSE_UP_FROM = 0.5  # share of the full height below which crowded measured points are drawn again
-MARKER_PIXELS = 18
-LABEL_STEPS = 500  # a number of steps, not a time limit: a slow machine must draw the same picture
 
 
 @dataclass(frozen=True)
@@ -221,39 +218,38 @@ def _describe(axes: Axes, dataset: str) -> None:
     axes.set_axisbelow(True)
 
 
-def label_points(axes: Axes, points: Sequence[Point]) -> None:
-    """Name every point; "(paper)" marks the published one of a network that was also measured."""
-    if not points:
-        return
-    measured = {p.label for p in points if p.source == "measured"}
-    texts = [
-        axes.text(
-            p.cost,
-            p.psnr_db,
-            f"{p.label} (paper)" if p.source == "published" and p.label in measured else p.label,
-            fontsize=9.5,
-            color=MEASURED if p.source == "measured" else PUBLISHED,
-            fontweight="bold" if p.source == "measured" else "normal",
-            zorder=4,
-            path_effects=[withStroke(linewidth=3, foreground="white")],  # legible where a line passes behind
+def label_points(axes: Axes, points: Sequence[Point], known: Collection[str] = ()) -> None:
+    """Name every point; "(paper)" marks the published one of a network that was also measured.
+
+    A published point that lies under the measured one of its network needs no name.
+
+    Args:
+        known: further networks, which a shortened name must not be taken for.
+    """
+    measured = {p.label: p for p in points if p.source == "measured"}
+    names = short_names([p.label for p in points], known)
+    labels = []
+    for p in points:
+        own = measured.get(p.label) if p.source == "published" else None
+        if own and _pixels_apart(axes, p, own) < MARKER_PIXELS:
+            continue
+        labels.append(
+            Label(
+                f"{names[p.label]} (paper)" if own else names[p.label],
+                p.cost,
+                p.psnr_db,
+                MEASURED if p.source == "measured" else PUBLISHED,
+                p.source == "measured",
+            )
         )
-        for p in points
-    ]
-    adjust_text(
-        texts,
-        target_x=[p.cost for p in points],
-        target_y=[p.psnr_db for p in points],
-        objects=[_marker_box(axes, p) for p in points],
-        ax=axes,
-        iter_lim=LABEL_STEPS,
-        expand=(1.15, 1.4),
-        force_text=(0.3, 0.5),
-        arrowprops={"arrowstyle": "-", "color": "#9a9a9a", "linewidth": 0.8},
-    )
+    place_labels(axes, labels, [(p.cost, p.psnr_db) for p in points])
 
 
-def _marker_box(axes: Axes, point: Point) -> Bbox:
-    """The box of a point's marker, in data coordinates."""
-    x, y = axes.transData.transform((point.cost, point.psnr_db))
-    half = MARKER_PIXELS / 2
-    return Bbox(axes.transData.inverted().transform([(x - half, y - half), (x + half, y + half)]))
+def short_names(labels: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """Each label without what is in its brackets, where no other known network is the same without its own."""
+    count = Counter(label.split(" (")[0] for label in {*known, *labels})
+    return {label: short if count[short := label.split(" (")[0]] == 1 else label for label in labels}
+
+
+def _pixels_apart(axes: Axes, a: Point, b: Point) -> float:
+    return math.dist(*axes.transData.transform([(a.cost, a.psnr_db), (b.cost, b.psnr_db)]))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.report import markup
 from bench.report.entries import Entry, Network, Quantity, compare_with_paper, entries_csv
-from bench.report.lookup import DeviceRecords, canonical
+from bench.report.lookup import DeviceRecords, canonical, is_of_own_weights
 from bench.report.published import read
 from bench.report.table1_notes import table1_notes
 from bench.report.tables import Table, missing_notes
@@ -96,7 +96,7 @@ def _paper_network(label: str, measured_models: set[str]) -> Network:
 def _further_networks(device: DeviceRecords, shown: set[str | None]) -> list[Network]:
     """Measured networks that the paper's rows do not hold; variants by option only where they were scored."""
     further: dict[tuple[int, str, str], Network] = {}
-    for record in (m.record for m in device.measured):
+    for record in (m.record for m in device.measured if not is_of_own_weights(m.record)):
         options = canonical(record.model, record.options)
         scored = any(q.dataset in DATASETS for q in record.quality)
         if (not options and record.model not in shown) or (options and scored):

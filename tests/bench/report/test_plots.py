@@ -74,6 +74,24 @@ def test_labels_do_not_overlap(full_device: DeviceRecords) -> None:
             assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
+def test_names_of_a_crowd_lie_on_nothing() -> None:
+    crowd = [("BSRN", 352, 32.349), ("PFVM (NTIRE 2025)", 428, 32.201), ("DVMSR", 424, 32.213), ("RLFN", 544, 32.238),
+             ("DVMSR (NTIRE 2024)", 424, 32.181), ("RLFN-S", 470, 32.239), ("RFDN (AIM 2020)", 433, 32.159),
+             ("EFDN (NTIRE 2025 baseline)", 276, 32.076), ("RLFN (NTIRE baseline)", 317, 32.097), ("IMDN", 715, 32.21),
+             ("DIPNet (NTIRE 2023)", 243, 31.805), ("SPAN (NTIRE 2024 winner)", 151, 31.739), ("IDN", 553, 31.721),
+             ("CARN-M", 415, 31.883), ("FSRCNN", 12, 30.522), ("SRMDNF", 1552, 31.924)]  # fmt: skip
+    points = [*(measured(*network) for network in crowd), Point("RLFN", 543, 32.24, "published")]
+    figure = compose(points, "Set5", "Test CPU")
+    axes = figure.axes[0]
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    assert {"PFVM", "EFDN", "SPAN", "DVMSR (NTIRE 2024)", "RFDN (AIM 2020)"} < boxes.keys()
+    assert "RLFN (paper)" not in boxes  # it lies under the measured one
+    assert not any(a.overlaps(b) for a, b in combinations(boxes.values(), 2))
+    for point in points:
+        x, y = axes.transData.transform((point.cost, point.psnr_db))
+        assert not any(box.contains(x, y) for box in boxes.values())
+
+
 def test_bytes_repeat_and_carry_no_date(full_device: DeviceRecords) -> None:
     points = quality_points(full_device, "Set5")
     first, second = draw(points, "Set5", "Test CPU"), draw(points, "Set5", "Test CPU")
