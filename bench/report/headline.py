@@ -1,12 +1,13 @@
 """The figures that people quote, and which network is faster: the first thing a report shows."""
 
-from bench.record import Record
+import re
+
+from bench.record import Record, Runtime
 from bench.report import figures, markup
 from bench.report.lookup import DeviceRecords, Query
 from bench.statistics import compare
 
-# First the network that the others are compared with.
-# The first rows; any other network follows.
+# The first rows, and first of all the network that the others are compared with; any other network follows.
 MODELS = ("dvmsr", "dvmsr_ntire", "dvmsr_bi", "rlfn", "rlfn_s", "rlfn_ntire", "swinir_light", "bicubic")
 COLUMNS = (  # header, figure, scale, decimals
     ("Parameters", "complexity.parameters", 1.0, 0),
@@ -40,16 +41,19 @@ def headline_markdown(device: DeviceRecords) -> str:
 
 
 def _order(timed_records: dict[str, Record]) -> str:
-    """Every network's time over the first one's, with the verdict.
+    """Time over the first network's of each that was timed in turn with it, with the verdict.
 
     Networks with equal counts are one network with other weights: what sets their times apart is the process.
     """
     if not timed_records:
         return ""
     (first, reference), *others = timed_records.items()
-    lines = []
+    lines, apart = [], []
     for name, record in others:
         if not record.runtime or not reference.runtime:
+            continue
+        if not _in_turn(record.runtime, reference.model):
+            apart.append(name)
             continue
         c = compare(record.runtime.samples_ms, reference.runtime.samples_ms)
         ratio = markup.interval(c.ratio, c.low, c.high, 3)
@@ -61,4 +65,11 @@ def _order(timed_records: dict[str, Record]) -> str:
             else verdict[c.verdict]
         )
         lines.append(f"- {name} takes {ratio} times as long as {first}: {says}.")
+    if apart:
+        lines.append(f"- Timed in another run than {first}, and so not compared with it: {', '.join(apart)}.")
     return "\n".join(lines)
+
+
+def _in_turn(runtime: Runtime, model: str) -> bool:
+    """Whether a network of this name, with options and scan or without, was sampled in turn."""
+    return any(re.split(r"[@(]", label)[0] == model for label in runtime.interleaved_with)

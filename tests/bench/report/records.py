@@ -84,7 +84,8 @@ def record(model: str, display_name: str | None = None, **changes: Any) -> Recor
 def runtime(median: float, cold: float | None = None) -> Runtime:
     """Nine samples around `median`."""
     samples = [median * (1 + 0.002 * step) for step in range(-4, 5)]
-    return Runtime(cold_ms=cold or 3 * median, warmup_ms=[median], samples_ms=samples)
+    in_turn = ["dvmsr", "rlfn"]
+    return Runtime(cold_ms=cold or 3 * median, warmup_ms=[median], samples_ms=samples, interleaved_with=in_turn)
 
 
 def memory(mebibytes: float) -> Memory:
