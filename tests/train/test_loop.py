@@ -20,9 +20,8 @@ from bench.training_record import FILE, read_training
 from models import create_model
 from models.errors import EsrError
 from models.weights import read_spec, read_weights
-from train import loop
 from train.checkpoint import list_checkpoints
-from train.config import Config, Network, write_yaml
+from train.config import INCIDENTAL, Config, Network, write_yaml
 from train.finished import finished_record
 from train.loop import EXPORT, Run, learning_rate
 
@@ -285,4 +284,4 @@ def test_records_are_plain_json(config: Config) -> None:
     finish(config)
     data = json.loads((config.folder / FILE).read_text(encoding="utf-8"))
     assert data["config"]["steps"] == 12
-    assert loop.INCIDENTAL
+    assert INCIDENTAL
