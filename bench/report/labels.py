@@ -5,7 +5,7 @@ or timed, so that every machine draws the same picture.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -38,8 +38,12 @@ def place_labels(axes: Axes, labels: Sequence[Label], points: Sequence[tuple[flo
     figure = axes.figure
     assert isinstance(figure.canvas, FigureCanvasAgg)
     renderer = figure.canvas.get_renderer()
-    to_pixels: Callable[[float, float], tuple[float, float]] = lambda x, y: tuple(axes.transData.transform((x, y)))  # noqa: E731
     half = MARKER_PIXELS / 2
+
+    def to_pixels(x: float, y: float) -> tuple[float, float]:
+        across, up = axes.transData.transform((x, y))
+        return across, up
+
     centres = [to_pixels(x, y) for x, y in points]
     markers = [Bbox([[x - half, y - half], [x + half, y + half]]) for x, y in centres]
     taken: list[Bbox] = []

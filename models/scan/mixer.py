@@ -22,8 +22,8 @@ from models.scan.operator import selective_scan_flops
 from models.scan.register import no_gradient, operator
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16)
-# Scan backend -> module with a `forward` of these arguments (backend left out), and the precisions it takes.
 MIXER = "esr::mamba_mixer"
+# Scan backend -> module with a `forward` of these arguments (backend left out), and the precisions it takes.
 KERNELS: dict[str, tuple[str, tuple[torch.dtype, ...]]] = {
     "native": ("models.scan.native.mixer", (torch.float32,)),
     "triton": ("models.scan.triton_mixer", FLOATS),
