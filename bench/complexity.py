@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench import published
+from bench.dispatch import OperatorMode, light_meta_kernels
 from bench.op_rules import FREE, MAC_RULES, OTHER_RULES, has_bias, rule_key
 from bench.record import Complexity, OpCount
 from models.input import input_shape
@@ -29,6 +29,7 @@ from models.scan.mixer import separate_steps
 from models.spec import ModelSpec
 
 
+@light_meta_kernels()
 @separate_steps()
 def count_complexity(model: nn.Module, height: int, width: int, spec: ModelSpec | None = None) -> Complexity:
     """Count one forward pass of `model` for an LR image of height x width. The model itself is left as it was.
@@ -62,7 +63,7 @@ def count_complexity(model: nn.Module, height: int, width: int, spec: ModelSpec 
     )
 
 
-class _OpCounter(TorchDispatchMode):
+class _OpCounter(OperatorMode):
     """Counts every operator that runs inside the `with` block, by name."""
 
     def __init__(self) -> None:

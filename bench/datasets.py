@@ -19,7 +19,7 @@ import skimage
 from PIL import Image, UnidentifiedImageError
 
 from bench.imresize import imresize
-from models.download import ProgressBar, cache_dir, download
+from models.cache import cache_dir
 from models.errors import EsrError
 
 SCALE = 4
@@ -305,6 +305,8 @@ def _not_in_cache(name: str) -> list[dict[str, str]]:
 
 
 def _download_to_cache(name: str, missing: list[dict[str, str]]) -> None:
+    from models.download import ProgressBar, download  # here, since few processes download and importing it takes 0.3 s
+
     with ProgressBar(name, sum(int(row["bytes"]) for row in missing)) as bar:
         for row in missing:
             target = cache_dir() / "images" / name / row["file"]

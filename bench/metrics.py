@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -37,6 +36,8 @@ def ssim(a: Floats, b: Floats) -> float:
 
     11x11 Gaussian window, sigma 1.5, population covariance, mean over the positions where the window fits.
     """
+    from skimage.metrics import structural_similarity  # here, since importing it takes 0.4 s
+
     if min(a.shape) < 11:
         raise ValueError(f"SSIM needs at least 11x11 pixels, not {a.shape[1]}x{a.shape[0]}")
     options = {"data_range": 255.0, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}

@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench.dispatch import OperatorMode
 from bench.op_rules import MAC_RULES, Count, aten
 from models.dvmsr import Mamba
 from models.scan.mixer import separate_steps
+from models.scan.register import operator
 
 # fvcore itself is run at this size in every count, to check that its rules are applied as it applies them.
 CHECK_SIZE = (32, 48)
@@ -32,13 +33,13 @@ def meta_input(shape: Shape) -> Tensor:
     return torch.empty(shape, device="meta")
 
 
-@torch.library.custom_op("esr::opaque", mutates_args=())
+@operator("esr::opaque")
 def _opaque(x: Tensor, channels: int) -> Tensor:
     """Stands for a fused operator that fvcore cannot see into; only its shape matters."""
     return x.new_zeros(x.shape[0], x.shape[1], channels)
 
 
-@_opaque.register_fake
+@torch.library.register_fake("esr::opaque")
 def _(x: Tensor, channels: int) -> Tensor:
     return x.new_empty(x.shape[0], x.shape[1], channels)
 
@@ -134,7 +135,7 @@ def _apply_rules(meta: nn.Module, shape: Shape) -> int:
     return rules.total
 
 
-class _FvcoreRules(TorchDispatchMode):
+class _FvcoreRules(OperatorMode):
     """fvcore's rules, applied to what runs on the meta device, where fvcore itself cannot run."""
 
     total = 0

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.datasets import find_dataset
+from bench.dispatch import OperatorMode
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.scan import operator  # noqa: F401  # registers torch.ops.esr
@@ -59,7 +59,7 @@ def convert(x: Inputs, dtype: torch.dtype) -> Inputs:
     return {name: v.to(dtype) if name in SEQUENCES or dtype == torch.float64 else v for name, v in x.items()}
 
 
-class _Listener(TorchDispatchMode):
+class _Listener(OperatorMode):
     """Keeps the inputs of every selective scan that runs inside it."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from models.download import sha256_of
+from models.cache import sha256_of
 from models.errors import EsrError
 from models.registry import REGISTRY
 from models.spec import ModelSpec, Weights

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import functools
-import hashlib
 import logging
 import os
 import shutil
@@ -37,18 +36,6 @@ BLOCK = 16 * 1024  # bytes; a cut-off loses less than this
 _TRANSIENT_STATUS = {429, 500, 502, 503, 504}
 _reached: set[str] = set()
 _unreachable: dict[str, str] = {}  # host -> reason, so that only the first of many downloads waits for a dead host
-
-
-def cache_dir() -> Path:
-    """Folder of downloaded files: $ESR_CACHE, else the user's cache folder. It need not exist yet."""
-    chosen = os.environ.get("ESR_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("esr-bench"))
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of the file at `path`, as 64 lower-case hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class ProgressBar:

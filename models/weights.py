@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from models.download import cache_dir, download, sha256_of
+from models.cache import cache_dir, sha256_of
 from models.errors import EsrError
 from models.spec import Weights
 
@@ -57,6 +57,8 @@ def find_weights(weights: Weights, data_dir: Path | None = None, allow_download:
         where = f"--data-dir, ${DATA_VARIABLE} or the cache"
         raise WeightsUnavailableError(f"{weights.file} is not in {where}; get it from {weights.url}")
     try:
+        from models.download import download  # here, since few processes download and importing it takes 0.3 s
+
         return download(weights.url, target, weights.sha256, weights.size, by_hand=f"weights/{weights.file}")
     except EsrError as error:
         raise WeightsUnavailableError(f"{error}{f'; {weights.note}' if weights.note else ''}") from None

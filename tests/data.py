@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.download import cache_dir
+from models.cache import cache_dir
 
 
 def esr_data() -> Path:

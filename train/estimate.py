@@ -21,7 +21,7 @@ from bench.datasets import SCALE, ImagePair
 from bench.progress import step
 from bench.summary import print_cells
 from bench.worker import is_out_of_memory
-from models.download import cache_dir
+from models.cache import cache_dir
 from models.errors import EsrError
 from train.config import Config, read_yaml, scaled
 from train.networks import build_network, build_objective, count_parameters

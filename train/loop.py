@@ -24,7 +24,7 @@ from bench.environment import describe, device_name
 from bench.progress import Step, step
 from bench.training_record import Export, LossPoint, Score, TrainingRecord, write_training
 from models import get_spec
-from models.download import sha256_of
+from models.cache import sha256_of
 from models.errors import EsrError
 from models.weights import pack_weights
 from train.checkpoint import State, list_checkpoints, load_last, save_checkpoint, write_atomically

@@ -23,7 +23,7 @@ from PIL import Image
 
 from bench.datasets import SCALE, SUFFIXES, ImagePair, find_dataset
 from bench.progress import Step, step
-from models.download import cache_dir
+from models.cache import cache_dir
 from models.errors import EsrError
 from models.weights import search_roots
 

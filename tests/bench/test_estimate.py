@@ -6,6 +6,7 @@ import pytest
 
 from bench import estimate, session
 from bench.arguments import build_parser, make_plan
+from bench.choice import parse_choice
 from bench.estimate import multiply_add_rate, pass_estimate_s
 from bench.subject import start
 from tests.bench.report.records import complexity, record
@@ -25,7 +26,7 @@ def test_the_rate_is_a_machines() -> None:
 
 def test_what_is_too_long_is_noted_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["--model", "drrn", "--time-budget", "25", "--out", str(tmp_path), "--device", "cpu"]
-    subject = start("drrn", None, make_plan(build_parser().parse_args(words)), lambda _: None)
+    subject = start(parse_choice("drrn"), None, make_plan(build_parser().parse_args(words)), lambda _: None)
     said: list[str] = []
     monkeypatch.setattr(session, "pass_estimate_s", lambda _: 40.0)
     assert session._too_long(subject, said.append)

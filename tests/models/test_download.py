@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from models import download as module
-from models.download import ProgressBar, cache_dir, download, sha256_of
+from models.cache import cache_dir, sha256_of
+from models.download import ProgressBar, download
 from models.errors import EsrError
 
 CONTENT = os.urandom(300_000)
