@@ -19,7 +19,7 @@ from bench.arguments import MOST_THREADS, parse_device
 from bench.choice import parse_options
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
-from bench.record import write_bytes
+from bench.record_file import write_bytes
 from bench.report.accuracy import accuracy_body, accuracy_cells, accuracy_csv, left_out_lines
 from bench.summary import print_cells
 from models import get_spec

@@ -18,7 +18,7 @@ from rich.console import Console
 from bench.arguments import MOST_THREADS, parse_device
 from bench.console import open_console
 from bench.environment import device_name
-from bench.record import write_bytes
+from bench.record_file import write_bytes
 from bench.report.scan import error_cells, left_out_lines, scan_csv, time_cells
 from bench.runtime import RUNS
 from bench.scan_contender import Variant, list_variants

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.record import Memory, Runtime, read_as, slug, to_json, write_bytes
+from bench.record import Memory, Runtime, slug
+from bench.record_file import read_as, to_json, write_bytes
 
 SCHEMA = 1
 Direction = Literal["forward", "forward+backward"]

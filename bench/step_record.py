@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.record import Memory, Runtime, read_as, slug, to_json, write_bytes
+from bench.record import Memory, Runtime, slug
+from bench.record_file import read_as, to_json, write_bytes
 
 SCHEMA = 1
 

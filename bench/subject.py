@@ -13,7 +13,8 @@ from bench.console import Tell
 from bench.datasets import Dataset
 from bench.engine import DTYPES, Job
 from bench.environment import describe, device_name
-from bench.record import Record, Settings, Skipped, WeightsInfo, read_record, without_paths, write_record
+from bench.record import Record, Settings, Skipped, WeightsInfo
+from bench.record_file import read_record, without_paths, write_record
 from bench.worker import is_out_of_memory
 from models import create_model, get_spec
 from models.errors import EsrError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.record import read_as, to_json, write_bytes
+from bench.record_file import read_as, to_json, write_bytes
 
 SCHEMA = 1
 FILE = "record.json"

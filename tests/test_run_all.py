@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.record import read_record
+from bench.record_file import read_record
 from bench.training_record import FILE, read_training
 from tests.data import empty_cache
 

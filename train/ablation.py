@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from bench.console import Tell, open_console
-from bench.record import write_bytes
+from bench.record_file import write_bytes
 from bench.report.markup import csv_text, markdown_table
 from bench.summary import print_cells
 from bench.training_record import FILE, TrainingRecord, read_training

@@ -13,7 +13,7 @@ if not __package__:
 import argparse
 from collections.abc import Sequence
 
-from bench.record import write_bytes
+from bench.record_file import write_bytes
 from bench.report import accuracy, page, plots, scan, step, summary, training
 from bench.report.backends import backends_body
 from bench.report.cost_plots import PLOT, draw_costs

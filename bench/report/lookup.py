@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.record import Record, read_record, slug
+from bench.record import Record, slug
+from bench.record_file import read_record
 from bench.report import figures
 from bench.report.trust import LeftOut, contradictions, disagreements
 from bench.statistics import summarise

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.record import read_record
+from bench.record_file import read_record
 from models import create_model
 from tests.data import empty_cache, esr_data
 

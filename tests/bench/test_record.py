@@ -18,12 +18,9 @@ from bench.record import (
     Settings,
     Skipped,
     WeightsInfo,
-    read_record,
     slug,
-    without_paths,
-    write_bytes,
-    write_record,
 )
+from bench.record_file import read_record, without_paths, write_bytes, write_record
 from models.errors import EsrError
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Record, write_record
+from bench.record import Record
+from bench.record_file import write_record
 from bench.report.lookup import DeviceRecords, load
 from tests.bench.report.records import full_set
 

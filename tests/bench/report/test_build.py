@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import write_record
+from bench.record_file import write_record
 from bench.report.build import build, main
 from bench.report.lookup import load
 from tests.bench.report.records import RLFN_COUNTS, complexity, full_set, record
@@ -111,6 +111,7 @@ def test_the_report_uses_records_alone() -> None:
     """No module of it imports torch, a network or a measurement."""
     records = {
         "bench.record",
+        "bench.record_file",
         "bench.scan_record",
         "bench.step_record",
         "bench.accuracy_record",

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.record import OpCount, Quality, Record, Runtime, WeightsInfo, write_record
+from bench.record import OpCount, Quality, Record, Runtime, WeightsInfo
+from bench.record_file import write_record
 from bench.report.lookup import Query, load
 from models.errors import EsrError
 from tests.bench.report.conftest import MakeDevice

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.record import write_record
+from bench.record_file import write_record
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.studies import load_studies
