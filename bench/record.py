@@ -51,14 +51,27 @@ class OpCount:
 
 
 @dataclass
+class Vanished:
+    """Work of one module that runs and is not in the published count."""
+
+    what: Literal["FLOPs", "activations", "outside PyTorch"]
+    module: str  # "" is the network itself
+    ops: list[str]
+    missing: int  # 2 a multiply-add; output elements; 0 where nobody can know
+    share: float  # of all that the published count should hold
+
+
+@dataclass
 class Complexity:
     """Counts for one forward pass at 1 x 3 x height x width. All integers, unscaled."""
 
     height: int
     width: int
     parameters: int  # all, trainable or not
-    flops_published: int  # fvcore, one multiply-add = 1, the authors' fused ops opaque as they were
-    flops_fvcore_unfused: int  # fvcore on the network as it is built here, nothing hidden
+    flops_published: (
+        int | None
+    )  # fvcore, one multiply-add = 1, the authors' fused ops opaque as they were; None: not traceable
+    flops_fvcore_unfused: int | None  # fvcore on the network as it is built here, nothing hidden
     macs: int  # complete: multiply-adds of convolutions and matrix products
     flops: int  # complete: every op that runs, by the written rules
     ops: list[OpCount]  # the breakdown of macs and flops
@@ -68,6 +81,7 @@ class Complexity:
     conv2d: int  # Conv2d and ConvTranspose2d calls, as the challenge counts them
     thop_macs: int | None = None  # beside them, for its known errors
     thop_parameters: int | None = None
+    vanished: list[Vanished] = field(default_factory=list)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from bench.arguments import Plan
 from bench.choice import Choice
 from bench.complexity import count_complexity
 from bench.console import Tell
+from bench.counts_text import counts_lines
 from bench.datasets import Dataset
 from bench.engine import DTYPES, Job
 from bench.environment import describe, device_name
@@ -153,13 +154,8 @@ def start(choice: Choice, backend: str | None, plan: Plan, tell: Tell) -> Subjec
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise EsrError(f"{name} cannot run with {options} on {plan.height}x{plan.width}: {reason}") from None
-    tell(
-        f"{choice.label}: {c.parameters:,} parameters, {c.flops_published / 1e9:.4f} G FLOPs as published "
-        f"({c.macs / 1e9:.2f} GMAC, {c.flops / 1e9:.2f} GFLOP complete), "
-        f"{c.activations_published / 1e6:.2f} M activations, {c.conv2d} convolutions"
-    )
-    if c.uncovered_ops:
-        tell(f"{choice.label}: NOT COUNTED in the complete FLOPs, no rule covers them: {', '.join(c.uncovered_ops)}")
+    for line in counts_lines(choice.label, c):
+        tell(line)
     subject = Subject(record, plan, choice.label)
     subject.done("counts")
     return subject

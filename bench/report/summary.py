@@ -101,7 +101,7 @@ def _counts(device: DeviceRecords) -> Section:
         if c:
             scaled = [(c.flops_published, 1e-9), (c.flops_fvcore_unfused, 1e-9), (c.macs, 1e-9), (c.flops, 1e-9)]
             scaled += [(c.activations_published, 1e-6), (c.activations, 1e-6)]
-            cells = [markup.number(value * scale, 4) for value, scale in scaled]
+            cells = ["none" if value is None else markup.number(value * scale, 4) for value, scale in scaled]
             uncovered = ", ".join(c.uncovered_ops) or "none"
             size = f"{c.height}x{c.width}"
             rows.append([network_label(r), size, f"{c.parameters:,}", *cells, str(c.conv2d), uncovered])

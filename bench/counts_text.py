@@ -1,0 +1,36 @@
+"""Counts of a network in words, for the terminal."""
+
+from bench.record import Complexity
+
+LOUD = 0.01  # of the work; a smaller hidden share is in the record and not worth a line on the terminal
+
+
+def counts_lines(label: str, c: Complexity) -> list[str]:
+    """The counts in one line, and a line for each reason not to trust them."""
+    published = "no" if c.flops_published is None else f"{c.flops_published / 1e9:.4f} G"
+    lines = [
+        f"{label}: {c.parameters:,} parameters, {published} FLOPs as published "
+        f"({c.macs / 1e9:.2f} GMAC, {c.flops / 1e9:.2f} GFLOP complete), "
+        f"{c.activations_published / 1e6:.2f} M activations, {c.conv2d} convolutions"
+    ]
+    if c.uncovered_ops:
+        lines.append(f"{label}: NOT COUNTED in the complete FLOPs, no rule covers them: {', '.join(c.uncovered_ops)}")
+    return lines + [f"{label}: {line}" for line in vanished_lines(c)]
+
+
+def vanished_lines(c: Complexity) -> list[str]:
+    """A line for each kind of work that the published counts miss, if it is more than LOUD."""
+    lines = []
+    for what in ("FLOPs", "activations"):
+        found = [v for v in c.vanished if v.what == what]
+        share = sum(v.share for v in found)
+        if share > LOUD:
+            ops = sorted({op for v in found for op in v.ops})
+            where = ", ".join(v.module or "the network itself" for v in found[:2])
+            more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+            lines.append(f"{share:.1%} of its {what} ARE NOT IN THE PUBLISHED COUNT: {', '.join(ops)} in {where}{more}")
+    outside = [v for v in c.vanished if v.what == "outside PyTorch"]
+    if outside:
+        where = ", ".join(sorted({f"{v.module or 'the network itself'} ({v.ops[0]})" for v in outside})[:3])
+        lines.append(f"IT COMPUTES OUTSIDE PYTORCH, which nobody can count, in {where}")
+    return lines
