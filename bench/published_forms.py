@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.dvmsr import Mamba
+from models.mamba import Mamba
 from models.scan.register import operator
 
 

@@ -3,6 +3,9 @@
     h_t = exp(delta_t A) h_{t-1} + delta_t u_t B_t,     out_t = (h_t C_t + D u_t) silu(z_t)
 
 Mamba (Gu and Dao 2023), Algorithm 2; shapes and argument names as in mamba-ssm's `selective_scan_fn`.
+
+Imports in this package are relative, so that it can be loaded under another name in a process whose `models` is that
+of a challenge checkout.
 """
 
 import functools
@@ -13,8 +16,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from models.errors import EsrError
-from models.scan import operator
+from ..errors import EsrError
+from . import operator
 
 BACKEND_VARIABLE = "ESR_SCAN_BACKEND"
 
@@ -33,7 +36,7 @@ def _always() -> bool:
 
 
 def _native_loads() -> bool:
-    from models.scan import native  # compiles on first use
+    from . import native  # compiles on first use
 
     return native.available()
 

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from models.scan import mamba_ssm_mixer
-from models.scan.operator import selective_scan_flops
-from models.scan.register import no_gradient, operator
+from . import mamba_ssm_mixer
+from .operator import selective_scan_flops
+from .register import no_gradient, operator
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 MIXER = "esr::mamba_mixer"
 # Scan backend -> module with a `forward` of these arguments (backend left out), and the precisions it takes.
 KERNELS: dict[str, tuple[str, tuple[torch.dtype, ...]]] = {
-    "native": ("models.scan.native.mixer", (torch.float32,)),
-    "triton": ("models.scan.triton_mixer", FLOATS),
-    "mamba_ssm": ("models.scan.mamba_ssm_mixer", FLOATS),
+    "native": (".native.mixer", (torch.float32,)),
+    "triton": (".triton_mixer", FLOATS),
+    "mamba_ssm": (".mamba_ssm_mixer", FLOATS),
 }
 
 
@@ -60,7 +60,7 @@ def fuses(options: Mapping[str, Any], backend: str, dtype: torch.dtype) -> bool:
 
 @functools.cache
 def _kernel(backend: str) -> Callable[..., Tensor]:
-    function: Callable[..., Tensor] = importlib.import_module(KERNELS[backend][0]).forward
+    function: Callable[..., Tensor] = importlib.import_module(KERNELS[backend][0], __package__).forward
     return function
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from models.scan import chunked, reference
-from models.scan.register import no_gradient, operator
-from models.scan.unfused import Unfused
+from . import chunked, reference
+from .register import no_gradient, operator
+from .unfused import Unfused
 
 
 class Kernel(Protocol):
@@ -52,7 +52,7 @@ class Kernel(Protocol):
 
 
 SCAN, SCAN_BACKWARD = "esr::selective_scan", "esr::selective_scan_backward"
-MODULES = {"native": "models.scan.native", "triton": "models.scan.triton_scan"}
+MODULES = {"native": ".native", "triton": ".triton_scan"}
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def kernel(backend: str) -> Kernel:
     if backend == "chunked":
         return Unfused(chunked)
     if backend in MODULES:
-        return cast(Kernel, importlib.import_module(MODULES[backend]))
+        return cast(Kernel, importlib.import_module(MODULES[backend], __package__))
     raise ValueError(f"no kernels for backend {backend!r}")
 
 

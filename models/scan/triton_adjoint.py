@@ -15,7 +15,7 @@ Triton in just that way.
 import triton
 import triton.language as tl
 
-from models.scan.triton_kernels import LN2, LOG2E, row_of, sigmoid, softplus, spread
+from .triton_kernels import LN2, LOG2E, row_of, sigmoid, softplus, spread
 
 
 @triton.jit(do_not_specialize=["length", "padded"])

@@ -17,11 +17,11 @@ import torch
 import triton
 from torch import Tensor
 
-from models.errors import EsrError
-from models.scan import triton_kernels as kernels
-from models.scan import triton_mixer_kernels as mixer
-from models.scan import triton_tuning as tuning
-from models.scan.triton_scan import CARRY_CHUNKS, CARRY_STATES
+from ..errors import EsrError
+from . import triton_kernels as kernels
+from . import triton_mixer_kernels as mixer
+from . import triton_tuning as tuning
+from .triton_scan import CARRY_CHUNKS, CARRY_STATES
 
 ROWS, WARPS = 64, 8  # of a tile of a matrix product
 

@@ -7,7 +7,7 @@ the matrix products, which take their operands as the tensors are and add in flo
 import triton
 import triton.language as tl
 
-from models.scan.triton_kernels import LOG2E, row_of, sigmoid, softplus, spread
+from .triton_kernels import LOG2E, row_of, sigmoid, softplus, spread
 
 
 @triton.jit(do_not_specialize=["rows"])

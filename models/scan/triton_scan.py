@@ -33,10 +33,10 @@ import torch.nn.functional as F
 import triton  # type: ignore[import-untyped]
 from torch import Tensor
 
-from models.errors import EsrError
-from models.scan import triton_adjoint as adjoint
-from models.scan import triton_kernels as kernels
-from models.scan import triton_tuning as tuning
+from ..errors import EsrError
+from . import triton_adjoint as adjoint
+from . import triton_kernels as kernels
+from . import triton_tuning as tuning
 
 CARRY_CHUNKS, CARRY_STATES = 512, 8  # the tile of pass 2
 TOKEN_TILE, CHANNEL_TILE = 16, 128  # of the kernels on single tokens

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import triton  # type: ignore[import-untyped]
 
-from models.scan import triton_kernels as kernels
+from . import triton_kernels as kernels
 
 TUNE_VARIABLE = "ESR_TRITON_TUNE"
 INTERPRETED = not isinstance(kernels.scan_chunk, triton.JITFunction)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.scan import pointwise
+from . import pointwise
 
 
 class Unfused:

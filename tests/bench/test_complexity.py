@@ -11,7 +11,7 @@ from bench.published import fvcore_total
 from bench.published_forms import as_published
 from bench.record import Complexity
 from models import create_model, get_spec
-from models.dvmsr import Mamba
+from models.mamba import Mamba
 from models.scan.mixer import separate_steps
 
 logging.getLogger("fvcore").setLevel(logging.ERROR)

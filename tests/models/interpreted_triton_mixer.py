@@ -10,7 +10,7 @@ from tests.models.test_scan import relative_error
 
 
 def fused(block: ViMM, x: Tensor, monkeypatch: pytest.MonkeyPatch) -> Tensor:
-    monkeypatch.setattr("models.dvmsr.mamba_mixer", lambda *arguments: triton_mixer.forward(*arguments[:-1]))
+    monkeypatch.setattr("models.mamba.mamba_mixer", lambda *arguments: triton_mixer.forward(*arguments[:-1]))
     with torch.no_grad():
         return block.mixer.fused(x, block.norm, "triton")
 

@@ -161,7 +161,7 @@ def test_fused_network_gives_the_same_image_with_official_weights(checkpoint: st
 @needs_compiler
 def test_fused_network_runs_fused_only_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr("models.dvmsr.mamba_mixer", lambda x, *_: calls.append(1) or mamba_mixer(x, *_))
+    monkeypatch.setattr("models.mamba.mamba_mixer", lambda x, *_: calls.append(1) or mamba_mixer(x, *_))
     net, x = create_model("dvmsr", channels=16, depths=[2], scan_backend="native"), torch.rand(1, 3, 6, 7)
     net(x).sum().backward()
     assert not calls
@@ -188,7 +188,7 @@ def test_fused_mixer_is_one_operator_to_pytorch() -> None:
         assert sum("mamba_mixer" in str(node.target) for node in exported.graph.nodes) == 1
         torch.testing.assert_close(exported.module()(x), expected)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("models.dvmsr.mamba_mixer", lambda *a: captured.append(a) or mamba_mixer(*a))
+            patch.setattr("models.mamba.mamba_mixer", lambda *a: captured.append(a) or mamba_mixer(*a))
             block(tokens)
     (arguments,) = captured
     detached = tuple(a.detach() if isinstance(a, Tensor) else a for a in arguments)

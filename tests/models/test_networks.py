@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from models import create_model, get_spec, list_models
-from models.dvmsr import Mamba
 from models.errors import EsrError
 from models.input import input_shape, output_shape
+from models.mamba import Mamba
 from models.swinir import MASKED, pad_to_multiple, shift_mask
 
 # Networks whose whole size would only cost time in tests of shapes.

@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.datasets import find_dataset
 from models import create_model, scan
-from models.dvmsr import Mamba
 from models.errors import EsrError
+from models.mamba import Mamba
 from models.scan import chunked, list_backends, resolve_backend, selective_scan
 from tests.data import esr_data
 

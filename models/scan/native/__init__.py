@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.scan.native.build import BuildError, library
-from models.scan.pointwise import working_dtype
+from ..pointwise import working_dtype
+from .build import BuildError, library
 
 
 class _Sequence(ctypes.Structure):

@@ -2,7 +2,7 @@
 
 import sys
 
-from models.scan.native.build import BuildError, library
+from .build import BuildError, library
 
 try:
     library()

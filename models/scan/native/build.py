@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch  # loads the OpenMP runtime that the library finds its symbols in
 
-from models.cache import cache_dir
+from ...cache import cache_dir
 
 SOURCES = ("forward.cpp", "backward.cpp", "mixer.cpp")
 FOLDER = Path(__file__).parent

@@ -5,7 +5,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from models.scan.native.build import library
+from .build import library
 
 
 class _Mixer(ctypes.Structure):
