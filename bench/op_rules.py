@@ -63,6 +63,15 @@ def _sort(args: Sequence[Any], out: Tensor) -> int:
     return int(out.numel() * math.ceil(math.log2(max(2, out.shape[-1]))))
 
 
+def _fft(per_point: float) -> Count:
+    # The radix-2 algorithm takes 5 n log2(n) for n complex points, and half of that where one side is real.
+    def count(args: Sequence[Any], out: Tensor) -> int:
+        points = max(args[0], out, key=lambda x: x.numel())
+        return int(per_point * points.numel() * sum(math.log2(points.shape[dim]) for dim in args[1]))
+
+    return count
+
+
 def formula_flops(packet: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int | None:
     """FLOPs of an operator of someone's own, by the formula registered for it; None where there is none."""
     own = not packet._qualified_op_name.startswith(("aten::", "prim"))
@@ -71,7 +80,7 @@ def formula_flops(packet: Any, args: Sequence[Any], kwargs: dict[str, Any], out:
 
 
 _ELEMENTWISE = (
-    "abs add addcdiv addcmul clamp clamp_max clamp_min cos div elu eq erf exp ge gelu gt hardsigmoid hardswish "
+    "abs add addcdiv addcmul clamp clamp_max clamp_min cos div elu eq erf exp exponential ge gelu gt hardsigmoid hardswish "
     "hardtanh le leaky_relu log log1p lt maximum minimum mish mul ne neg pow reciprocal relu round rsqrt rsub "
     "sigmoid sign silu sin softplus sqrt square sub tan tanh where _prelu_kernel"
 )
@@ -92,16 +101,19 @@ OTHER_RULES: dict[Any, Count] = {
     aten.avg_pool2d: _pooling,
     aten._adaptive_avg_pool2d: _per_input(1),
     aten.sort: _sort,
+    aten._fft_c2c: _fft(5),
+    aten._fft_r2c: _fft(2.5),
+    aten._fft_c2r: _fft(2.5),
 }
 # Moving, naming and making data is no arithmetic.
 _FREE = (
-    "_reshape_alias _to_copy _unsafe_view alias arange as_strided bitwise_and bitwise_not cat ceil chunk clone "
-    "constant_pad_nd contiguous copy detach empty empty_like empty_strided expand fill flip floor full full_like "
-    "gather index index_select lift_fresh logical_and logical_not masked_fill native_dropout new_empty new_full "
-    "new_ones new_zeros ones ones_like permute pixel_shuffle pixel_unshuffle reflection_pad2d remainder repeat "
-    "replication_pad2d reshape resize roll scalar_tensor scatter scatter_add select slice split split_with_sizes "
-    "squeeze stack t transpose tril triu unbind unfold unsafe_split unsqueeze upsample_nearest2d view zero zeros "
-    "zeros_like"
+    "_conj _reshape_alias _to_copy _unsafe_view alias arange as_strided bitwise_and bitwise_not cat ceil chunk "
+    "clone complex constant_pad_nd contiguous copy detach empty empty_like empty_strided expand fill flip floor "
+    "full full_like gather index index_put index_select lift_fresh logical_and logical_not masked_fill "
+    "native_dropout new_empty new_full new_ones new_zeros ones ones_like permute pixel_shuffle pixel_unshuffle "
+    "reflection_pad2d remainder repeat replication_pad2d reshape resize roll scalar_tensor scatter scatter_add "
+    "select slice split split_with_sizes squeeze stack t transpose tril triu unbind unfold unsafe_split "
+    "unsqueeze upsample_nearest2d view view_as_complex view_as_real zero zeros zeros_like"
 )
 FREE = {getattr(aten, name) for name in _FREE.split()}
 
