@@ -80,9 +80,9 @@ def formula_flops(packet: Any, args: Sequence[Any], kwargs: dict[str, Any], out:
 
 
 _ELEMENTWISE = (
-    "abs add addcdiv addcmul clamp clamp_max clamp_min cos div elu eq erf exp exponential ge gelu gt hardsigmoid hardswish "
-    "hardtanh le leaky_relu log log1p lt maximum minimum mish mul ne neg pow reciprocal relu round rsqrt rsub "
-    "sigmoid sign silu sin softplus sqrt square sub tan tanh where _prelu_kernel"
+    "abs add addcdiv addcmul clamp clamp_max clamp_min cos div elu eq erf exp exponential ge gelu gt hardsigmoid "
+    "hardswish hardtanh le leaky_relu log log1p lt maximum minimum mish mul ne neg pow reciprocal relu round "
+    "rsqrt rsub sigmoid sign silu sin softplus sqrt square sub tan tanh where _prelu_kernel"
 )
 _REDUCTIONS = "sum mean amax amin max min prod argmax var std norm linalg_vector_norm"
 # FLOPs of everything else. A transcendental function counts one, like an addition.

@@ -65,12 +65,12 @@ def read_as(kind: type[T], schema: int, path: Path) -> T:
         found = data.get("schema") if isinstance(data, dict) else None
         raise EsrError(f"{path} has record schema {found}, this version reads {schema}; measure again")
     try:
-        return _from_plain(kind, data)
+        return from_plain(kind, data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise EsrError(f"{path} does not fit record schema {schema} ({error}); measure again") from None
 
 
-def _from_plain(kind: type[T], data: Any) -> T:
+def from_plain(kind: type[T], data: Any) -> T:
     """Rebuild the dataclass `kind` from JSON data, checking names and the types of what it finds."""
     hints = typing.get_type_hints(kind)
     if not isinstance(data, dict):
@@ -88,7 +88,7 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
             return None
         return _convert(next(a for a in arguments if a is not type(None)), value, name)
     if dataclasses.is_dataclass(hint):
-        return _from_plain(typing.cast(type[Any], hint), value)
+        return from_plain(typing.cast(type[Any], hint), value)
     if origin is list and isinstance(value, list):
         return [_convert(arguments[0], item, name) for item in value]
     if origin is Literal and value in arguments:

@@ -10,6 +10,7 @@ from bench.quality import measure_quality
 from bench.record import Quality, Settings
 from bench.statistics import quality_means
 from models import get_spec
+from models.scan import resolve_backend
 from models.weights import find_weights
 from tests.data import esr_data
 
@@ -18,7 +19,7 @@ def evaluate(name: str, dataset: str, only: str = "", **options: object) -> Qual
     data = esr_data()
     spec = get_spec(name)
     weights = find_weights(spec.weights, data) if spec.weights else None
-    settings = Settings("cpu", "test", scan_backend="chunked")
+    settings = Settings("cpu", "test", scan_backend=resolve_backend(None, "cpu"))
     engine = Engine(Job(name, options, weights, settings, "cpu"))
     found = find_dataset(dataset, data)
     found = replace(found, pairs=[pair for pair in found.pairs if not only or pair.name == only])

@@ -1,0 +1,274 @@
+"""Records of a challenge's submissions -> ranking, its sensitivity, counts beside the published ones, and remarks."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bench.challenge.record import TeamRecord
+from bench.counts_text import vanished_lines
+from bench.record_file import write_bytes
+from bench.report.markup import NONE, csv_text, markdown_table, number
+from bench.report.plots import DPI, MEASURED, STYLE
+from bench.score import AS_IS, RULES, VARIANTS, Baseline, Entry, Ranked, Rule, rank, sensitivity
+from bench.statistics import mean_psnr, summarise
+
+COUNTS = (("flops", "flops_published", 1e9), ("activations", "activations_published", 1e6), ("num_conv", "conv2d", 1))
+
+
+@dataclass(frozen=True)
+class ChallengeReport:
+    """What was written, and its first table as text."""
+
+    summary: str
+    files: list[Path]
+
+
+def challenge_report(
+    records: Sequence[TeamRecord], year: int, baseline: int, published: bool, out: Path
+) -> ChallengeReport:
+    """Write ranking.csv, ranking.md and ranking.png into `out`.
+
+    Args:
+        year: of the rule.
+        baseline: the team whose measurements the scores are over, if it was measured and not `published`.
+    """
+    rule = RULES[year]
+    over = None if published else _baseline(records, baseline)
+    entries = [_entry(record) for record in records]
+    ranked = rank(entries, rule, over)
+    by_name = {_name(record): record for record in records}
+    headers, rows = _ranking(ranked, by_name)
+    pages = [
+        _heading(records, rule, over),
+        markdown_table(headers, rows),
+        _sensitivity(entries, rule, over),
+        _counts(records),
+        _vanished(records),
+        _remarks(records),
+    ]
+    files = {
+        "ranking.csv": csv_text(headers, rows).encode(),
+        "ranking.md": ("\n\n".join(page for page in pages if page) + "\n").encode(),
+        "ranking.png": _plot(ranked, rule),
+    }
+    for name, content in files.items():
+        write_bytes(out / name, content)
+    measured = sum(record.status == "measured" for record in records)
+    summary = f"{markdown_table(headers[:8], [row[:8] for row in rows])}\n{measured} of {len(records)} teams measured"
+    return ChallengeReport(summary, [out / name for name in files])
+
+
+# ---- entries --------------------------------------------------------------------------------------------------------
+
+
+def _name(record: TeamRecord) -> str:
+    number = re.match(r"\d+", record.label)
+    return record.label if number and int(number[0]) == record.team else f"{record.team:02} {record.label}"
+
+
+def _flops(record: TeamRecord) -> int | None:
+    """As published: by the checkout's own code, else by ours."""
+    theirs = record.their_counts.get("flops")
+    if isinstance(theirs, int):
+        return theirs
+    return record.complexity.flops_published if record.complexity else None
+
+
+def _psnr(record: TeamRecord, dataset: str) -> float | None:
+    found = [q for q in record.quality if q.dataset == dataset]
+    return mean_psnr([image.psnr_rgb for image in found[0].images]) if found else None
+
+
+def _entry(record: TeamRecord) -> Entry:
+    c, flops = record.complexity, _flops(record)
+    failure = record.reason
+    if not failure and not (c and flops and record.runtime):
+        failure = "runtime not measured" if c and flops else "no published FLOPs: fvcore cannot trace it"
+    return Entry(
+        name=_name(record),
+        runtime_ms=record.runtime.samples_ms if record.runtime else [],
+        flops=float(flops or 0),
+        parameters=float(c.parameters if c else 0),
+        baseline_ms=record.baseline_samples_ms or None,
+        psnr_valid=_psnr(record, "DIV2K_LSDIR_valid"),
+        psnr_test=_psnr(record, "DIV2K_LSDIR_test"),
+        cold_ms=record.runtime.cold_ms if record.runtime else None,
+        flops_complete=float(c.flops) if c else None,
+        failure=failure,
+    )
+
+
+def _baseline(records: Sequence[TeamRecord], team: int) -> Baseline | None:
+    for record in records:
+        c, flops = record.complexity, _flops(record)
+        if record.team == team and record.runtime and c and flops:
+            return Baseline(
+                name=_name(record),
+                runtime_ms=record.runtime.samples_ms,
+                flops=float(flops),
+                parameters=float(c.parameters),
+                cold_ms=record.runtime.cold_ms,
+                flops_complete=float(c.flops),
+                device=record.conditions.device_name,
+            )
+    return None
+
+
+# ---- tables ---------------------------------------------------------------------------------------------------------
+
+
+def _heading(records: Sequence[TeamRecord], rule: Rule, over: Baseline | None) -> str:
+    c = records[0].conditions
+    on = f"{c.device_name}, {c.threads} threads" if c.threads else c.device_name
+    base = f"{over.name}, measured in the same run" if over else f"{rule.baseline.name}, as published"
+    weights = f"{rule.runtime:g} runtime + {rule.flops:g} FLOPs + {rule.parameters:g} parameters"
+    year = records[0].year or ""
+    return (
+        f"# NTIRE {year} efficient SR, measured\n\n{on}, one pass of {c.size}x{c.size}; checkout {c.commit[:12]}. "
+        f"Scores by the rule of {rule.year} ({weights}, each as exp(2 x / baseline)) over {base}; lower is better. "
+        "Every team was timed in turn with the baseline, warm, fresh images; [95 % bootstrap interval]. Ranks that the "
+        "data do not separate are given as a range. A rank on this machine is no rank on another."
+    )
+
+
+def _ranking(ranked: Sequence[Ranked], by_name: dict[str, TeamRecord]) -> tuple[list[str], list[list[str]]]:
+    headers = ["Rank", "Team", "Score", "Runtime (ms)", "Parameters", "FLOPs published (G)", "FLOPs complete (G)"]
+    headers += ["PSNR valid (dB)", "PSNR test (dB)", "Cold start (ms)", "Memory (MiB)", "Gate", "Remark"]
+    rows = []
+    for result in ranked:
+        record = by_name[result.name]
+        c, r, m = record.complexity, record.runtime, record.memory
+        flops = _flops(record)
+        rows.append(
+            [
+                result.rank_text,
+                result.name,
+                _interval(result.score, result.low, result.high),
+                _median(r.samples_ms) if r else NONE,
+                f"{c.parameters:,}" if c else NONE,
+                number(flops / 1e9 if flops else None, 4),
+                number(c.flops / 1e9 if c else None, 2),
+                number(_psnr(record, "DIV2K_LSDIR_valid"), 3),
+                number(_psnr(record, "DIV2K_LSDIR_test"), 3),
+                number(r.cold_ms if r else None, 1),
+                number(m.peak_allocated / 2**20 if m else None, 0),
+                result.gate,
+                result.reason,
+            ]
+        )
+    return headers, rows
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return NONE
+    return f"{value:,.2f}" + ("" if low is None or high is None else f" [{low:,.2f}, {high:,.2f}]")
+
+
+def _median(samples_ms: Sequence[float]) -> str:
+    t = summarise(samples_ms)
+    return _interval(t.median_ms, t.low_ms, t.high_ms)
+
+
+def _sensitivity(entries: Sequence[Entry], rule: Rule, over: Baseline | None) -> str:
+    studies = [s for s in sensitivity(entries, rule, over) if s.results[AS_IS.name].score is not None]
+    if not studies:
+        return ""
+    headers = ["Team", *(variant.name for variant in VARIANTS)]
+    rows = []
+    for study in studies:
+        cells = []
+        for variant in VARIANTS:
+            result = study.results[variant.name]
+            moved = "**" if variant.name in study.moves else ""
+            cells.append(f"{moved}{result.place or NONE}{moved} ({_interval(result.score, None, None)})")
+        rows.append([study.name, *cells])
+    return (
+        "## What the ranking depends on\n\nPlace (score) as the challenge makes it, by the mean of all passes with the "
+        "cold start, and with one thing changed; bold: another place.\n\n" + markdown_table(headers, rows)
+    )
+
+
+def _counts(records: Sequence[TeamRecord]) -> str:
+    headers = ["Team", "FLOPs (G): ours", "its own code", "published", "Activations (M): ours", "its own code"]
+    headers += ["published", "Conv2d: ours", "its own code", "published", "Agree"]
+    rows, equal, compared = [], 0, 0
+    for record in records:
+        if not record.complexity:
+            continue
+        cells: list[str] = []
+        agree = True
+        for key, field, unit in COUNTS:
+            ours = getattr(record.complexity, field)
+            theirs, published = record.their_counts.get(key), record.published.get(key)
+            decimals = 0 if unit == 1 else 6
+            same_code = theirs is None or theirs == ours
+            same_paper = published is None or (ours is not None and round(ours / unit, 6) == round(published, 6))
+            agree = agree and same_code and same_paper
+            cells += [number(None if v is None else v / unit, decimals) for v in (ours, theirs)]
+            cells.append(number(published, decimals))
+        problem = record.their_counts.get("problem", "")
+        compared += 1
+        equal += agree and not problem
+        rows.append([_name(record), *cells, f"its own code fails: {problem}" if problem else "yes" if agree else "NO"])
+    if not rows:
+        return ""
+    return (
+        f"## Counts beside those of the checkout's own code and its results.json\n\n{equal} of {compared} agree to the "
+        "digit with all that there is to compare with.\n\n" + markdown_table(headers, rows)
+    )
+
+
+def _vanished(records: Sequence[TeamRecord]) -> str:
+    lines = [
+        f"- {_name(record)}: {line}"
+        for record in records
+        if record.complexity
+        for line in vanished_lines(record.complexity)
+    ]
+    return "## Work that the published counts miss\n\n" + "\n".join(lines) if lines else ""
+
+
+def _remarks(records: Sequence[TeamRecord]) -> str:
+    lines = []
+    for record in records:
+        stood = f"stand-ins for {', '.join(record.stand_ins)}" if record.stand_ins else ""
+        remarks = [f"FAILED: {record.reason}" if record.reason else "", stood, *record.notes]
+        text = "; ".join(remark for remark in remarks if remark)
+        if text:
+            lines.append(f"- {_name(record)}: {text}")
+    seconds = sum(record.seconds for record in records)
+    peak = max(record.peak_resident for record in records) / 2**20
+    lines.append(f"\nAll teams together took {seconds / 60:.0f} minutes, the largest of them {peak:,.0f} MiB.")
+    return "## Remarks\n\n" + "\n".join(lines)
+
+
+# ---- plot -----------------------------------------------------------------------------------------------------------
+
+
+def _plot(ranked: Sequence[Ranked], rule: Rule) -> bytes:
+    """Scores with their intervals, best on top."""
+    scored = [r for r in ranked if r.score is not None]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 1.2 + 0.28 * max(1, len(scored))), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        for place, result in enumerate(scored):
+            score = result.score or 0.0
+            low, high = result.low or score, result.high or score
+            axes.plot([low, high], [place, place], color=MEASURED, linewidth=4, alpha=0.4, solid_capstyle="butt")
+            axes.plot(score, place, "D", color=MEASURED, markersize=5, fillstyle="none" if result.reason else "full")
+        axes.set_yticks(range(len(scored)), [f"{r.name}  {r.rank_text}" for r in scored])
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.set_xlabel(f"score by the rule of {rule.year}, 95 % interval; lower is better, log scale")
+        axes.grid(axis="x", alpha=0.3)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
+    return content.getvalue()
