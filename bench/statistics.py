@@ -3,12 +3,13 @@
 The interval is a bootstrap percentile interval of the median (Efron and Tibshirani, An Introduction to the Bootstrap,
 chapter 13): resample with replacement, take each resample's median, and cut off equal tails. It takes the samples as
 independent, so slow drifts (a warming device) are outside it; the harness interleaves networks for that reason.
+Means, which challenges rank by, have intervals of the same kind.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ SEED = 0  # fixed, so that the same samples always give the same interval
 BLOCK = 1_000_000  # most resampled values held at once
 
 Verdict = Literal["a faster", "b faster", "unresolved"]
+Statistic = Literal["median", "mean"]
+STATISTICS: dict[Statistic, Callable[..., Any]] = {"median": np.median, "mean": np.mean}
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two networks' medians. `ratio` is a / b: below 1, a is the faster one.
+    """Two networks' medians, or means. `ratio` is a / b: below 1, a is the faster one.
 
     `low` and `high` bound the ratio at 95 %; None where a side has fewer than FEWEST samples. `verdict` is "unresolved"
-    whenever the intervals of the two medians overlap or one of them is unknown.
+    whenever the two sides' intervals overlap or one of them is unknown.
     """
 
     ratio: float
@@ -97,21 +100,26 @@ def summarise(samples_ms: Sequence[float]) -> Timing:
 
 def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
     """95 % bootstrap percentile interval of the median, or None below FEWEST samples."""
+    return interval_of("median", samples)
+
+
+def interval_of(statistic: Statistic, samples: Sequence[float]) -> tuple[float, float] | None:
+    """95 % bootstrap percentile interval of a statistic, or None below FEWEST samples."""
     values = _checked(samples)
     if values.size < FEWEST:
         return None
-    return _percentile_interval(_resampled_medians(values, np.random.default_rng(SEED)))
+    return _percentile_interval(resampled(values, np.random.default_rng(SEED), statistic))
 
 
-def compare(a: Sequence[float], b: Sequence[float]) -> Comparison:
-    """Compare two networks by the ratio of their medians. Raises ValueError if either has no samples."""
+def compare(a: Sequence[float], b: Sequence[float], statistic: Statistic = "median") -> Comparison:
+    """Compare two networks by the ratio of their medians, or means. Raises ValueError if either has no samples."""
     values_a, values_b = _checked(a), _checked(b)
-    ratio = float(np.median(values_a) / np.median(values_b))
-    interval_a, interval_b = median_interval(a), median_interval(b)
+    ratio = float(STATISTICS[statistic](values_a) / STATISTICS[statistic](values_b))
+    interval_a, interval_b = interval_of(statistic, a), interval_of(statistic, b)
     if interval_a is None or interval_b is None:
         return Comparison(ratio, None, None, "unresolved")
     rng = np.random.default_rng(SEED)
-    low, high = _percentile_interval(_resampled_medians(values_a, rng) / _resampled_medians(values_b, rng))
+    low, high = _percentile_interval(resampled(values_a, rng, statistic) / resampled(values_b, rng, statistic))
     verdict: Verdict = "unresolved"
     if interval_a[1] < interval_b[0]:
         verdict = "a faster"
@@ -153,11 +161,13 @@ def _checked(samples: Sequence[float]) -> NDArray[np.float64]:
     return values
 
 
-def _resampled_medians(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """(n,) -> (RESAMPLES,), in blocks so that many samples do not need much memory."""
-    rows = max(1, BLOCK // values.size)
+def resampled(
+    values: NDArray[np.float64], rng: np.random.Generator, statistic: Statistic = "median"
+) -> NDArray[np.float64]:
+    """The statistic of each resample, (n,) -> (RESAMPLES,), in blocks so that many samples do not need much memory."""
+    rows, of = max(1, BLOCK // values.size), STATISTICS[statistic]
     blocks = [
-        np.median(values[rng.integers(0, values.size, size=(min(rows, RESAMPLES - start), values.size))], axis=1)
+        of(values[rng.integers(0, values.size, size=(min(rows, RESAMPLES - start), values.size))], axis=1)
         for start in range(0, RESAMPLES, rows)
     ]
     return np.concatenate(blocks)
