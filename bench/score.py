@@ -15,6 +15,7 @@ from bench.statistics import STATISTICS, Statistic, compare, interval_of
 
 Times = float | Sequence[float]  # milliseconds: one figure, as a report prints it, or the raw samples
 NOT_MEASURED = "not measured"
+LARGEST_RATIO = 354  # exp(2 x) of more is beyond a float
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,9 @@ class Sensitivity:
 
 
 def score(rule: Rule, runtime: float, flops: float, parameters: float) -> float:
-    """The weighted sum for three ratios to the baseline. Infinite beyond 354 times the baseline."""
+    """The weighted sum for three ratios to the baseline; infinite from LARGEST_RATIO on."""
     terms = (rule.runtime, runtime), (rule.flops, flops), (rule.parameters, parameters)
-    return sum(weight * _exp(2 * ratio) for weight, ratio in terms)
+    return sum(weight * (math.exp(2 * ratio) if ratio < LARGEST_RATIO else math.inf) for weight, ratio in terms)
 
 
 def rank(
@@ -160,7 +161,7 @@ def rank(
         ValueError: for a baseline that is not positive, no samples, and negative or undefined numbers.
     """
     baseline = baseline or rule.baseline
-    _check_baseline(baseline)
+    _check(baseline, zero=False)
     judged = [_judge(entry, rule, baseline, variant) for entry in entries]
     valid = sorted((r for r in judged if not r.reason), key=lambda r: r.score or 0.0)
     unranked = sorted((r for r in judged if r.reason), key=lambda r: (r.score is None, r.score or 0.0))
@@ -194,15 +195,14 @@ def _moved(before: dict[str, Ranked], after: dict[str, Ranked]) -> set[str]:
 def _judge(entry: Entry, rule: Rule, baseline: Baseline, variant: Variant) -> Ranked:
     if entry.failure:
         return Ranked(entry.name, None, None, None, gate=NOT_MEASURED, reason=entry.failure)
-    _check_entry(entry)
+    _check(entry, zero=True)
     gate, missed = _gate(entry, rule)
     unknown = _unknown(entry, baseline, variant)
     if unknown:
         return Ranked(entry.name, None, None, None, gate=gate, reason=unknown)
-    flops = _flops(entry, variant) / _flops(baseline, variant)
-    parameters = entry.parameters / baseline.parameters
+    counts = _flops(entry, variant) / _flops(baseline, variant), entry.parameters / baseline.parameters
     value, low, high = (
-        None if runtime is None else score(rule, runtime, flops, parameters)
+        None if runtime is None else score(rule, runtime, *counts)
         for runtime in _runtime_ratio(entry, baseline, variant)
     )
     return Ranked(entry.name, value, low, high, gate=gate, reason=missed)
@@ -224,21 +224,17 @@ def _gate(entry: Entry, rule: Rule) -> tuple[str, str]:
 
     Compared to two decimals, as the challenge's tables print them: the 2026 runner-up has 26.896 dB.
     """
-    sets = (
-        ("DIV2K_LSDIR_valid", entry.psnr_valid, rule.psnr_valid),
-        ("DIV2K_LSDIR_test", entry.psnr_test, rule.psnr_test),
-    )
-    missed = [
-        f"{psnr:.2f} dB on {name}, below {gate:.2f}"
-        for name, psnr, gate in sets
-        if psnr is not None and round(psnr, 2) < gate
-    ]
-    if missed:
-        return "missed", " and ".join(missed)
-    open_sets = [name for name, psnr, _ in sets if psnr is None]
-    if len(open_sets) == len(sets):
+    sets = {
+        "DIV2K_LSDIR_valid": (entry.psnr_valid, rule.psnr_valid),
+        "DIV2K_LSDIR_test": (entry.psnr_test, rule.psnr_test),
+    }
+    measured = {name: (psnr, least) for name, (psnr, least) in sets.items() if psnr is not None}
+    below = [f"{p:.2f} dB on {name}, below {least:.2f}" for name, (p, least) in measured.items() if round(p, 2) < least]
+    if below:
+        return "missed", " and ".join(below)
+    if not measured:
         return NOT_MEASURED, ""
-    return (f"{NOT_MEASURED} on {open_sets[0]}" if open_sets else "passed"), ""
+    return next((f"{NOT_MEASURED} on {name}" for name in sets if name not in measured), "passed"), ""
 
 
 def _unknown(entry: Entry, baseline: Baseline, variant: Variant) -> str:
@@ -258,7 +254,7 @@ def _flops(side: Entry | Baseline, variant: Variant) -> float:
 
 
 def _runtime_ratio(entry: Entry, baseline: Baseline, variant: Variant) -> tuple[float, float | None, float | None]:
-    """Runtime over the baseline's, and its 95 % interval; (None, None) for too few samples."""
+    """Runtime over the baseline's, and its 95 % interval; None, None where a side has too few samples."""
     base_ms = baseline.runtime_ms if entry.baseline_ms is None else entry.baseline_ms
     own, base = _passes(entry.runtime_ms, entry.cold_ms, variant), _passes(base_ms, baseline.cold_ms, variant)
     if isinstance(own, list) and isinstance(base, list):
@@ -283,41 +279,22 @@ def _figure(passes: float | list[float], statistic: Statistic) -> tuple[float, f
     return float(STATISTICS[statistic](passes)), *(interval_of(statistic, passes) or (None, None))
 
 
-def _exp(x: float) -> float:
-    try:
-        return math.exp(x)
-    except OverflowError:
-        return math.inf
+def _check(side: Entry | Baseline, zero: bool) -> None:
+    """Raise ValueError for numbers that no network has. `zero`: interpolation has no FLOPs and no parameters."""
+    _check_times(f"{side.name}: runtime", side.runtime_ms)
+    counts = [side.flops, side.parameters, *([] if side.flops_complete is None else [side.flops_complete])]
+    if not all(math.isfinite(n) and (n > 0 or (zero and n == 0)) for n in counts):
+        raise ValueError(f"{side.name}: FLOPs or parameters of {counts}")
+    if side.cold_ms is not None:
+        _check_times(f"{side.name}: cold start", side.cold_ms)
+    if isinstance(side, Entry):
+        if side.baseline_ms is not None:
+            _check_times(f"{side.name}: the baseline's runtime", side.baseline_ms)
+        if any(psnr is not None and math.isnan(psnr) for psnr in (side.psnr_valid, side.psnr_test)):
+            raise ValueError(f"{side.name}: PSNR is not a number")
 
 
-# ---- nonsense -------------------------------------------------------------------------------------------------------
-
-
-def _check_baseline(baseline: Baseline) -> None:
-    _check_times(f"{baseline.name}: runtime", baseline.runtime_ms, baseline.cold_ms)
-    _check_numbers(f"{baseline.name}: parameters", [baseline.parameters], zero=False)
-    flops = [f for f in (baseline.flops, baseline.flops_complete) if f is not None]
-    _check_numbers(f"{baseline.name}: FLOPs", flops, zero=False)
-
-
-def _check_entry(entry: Entry) -> None:
-    _check_times(f"{entry.name}: runtime", entry.runtime_ms, entry.cold_ms)
-    if entry.baseline_ms is not None:
-        _check_times(f"{entry.name}: the baseline's runtime", entry.baseline_ms, None)
-    counts = [n for n in (entry.flops, entry.flops_complete, entry.parameters) if n is not None]
-    _check_numbers(f"{entry.name}: FLOPs or parameters", counts, zero=True)  # bicubic interpolation has none
-    if any(psnr is not None and math.isnan(psnr) for psnr in (entry.psnr_valid, entry.psnr_test)):
-        raise ValueError(f"{entry.name}: PSNR is not a number")
-
-
-def _check_times(what: str, times: Times, cold_ms: float | None) -> None:
-    samples = [times] if isinstance(times, int | float) else list(times)
-    if not samples:
-        raise ValueError(f"{what} has no samples")
-    _check_numbers(what, [*samples, *([] if cold_ms is None else [cold_ms])], zero=False)
-
-
-def _check_numbers(what: str, values: Sequence[float], zero: bool) -> None:
-    for value in values:
-        if not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
-            raise ValueError(f"{what} is {value}, not a {'' if zero else 'positive '}number")
+def _check_times(what: str, times: Times) -> None:
+    samples = [times] if isinstance(times, int | float) else times
+    if len(samples) == 0 or not all(math.isfinite(ms) and ms > 0 for ms in samples):
+        raise ValueError(f"{what}: no samples, or one that is no positive number of milliseconds")
