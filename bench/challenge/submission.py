@@ -9,6 +9,7 @@ import importlib
 import inspect
 import traceback
 import types
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,9 @@ class Submission:
         if not isinstance(self.model, nn.Module):
             raise RefusedError(f"select_model gave a {type(self.model).__name__}, not a network")
         if passes:
-            self.notes.append(f"ran {len(passes)} forward passes before it was handed over: its cold start is warm")
+            ran = ", ".join(f"{name} {count} times" for name, count in Counter(passes).items())
+            warm = "; its cold start is warm" if type(self.model).__name__ in passes else ""
+            self.notes.append(f"ran {ran} before it was handed over{warm}")
         self._settle("while it was built")
         self.model.eval()
         self.forward = self._forward()

@@ -33,7 +33,7 @@ def forward(self, x):
     11: (
         "def __init__(self):\n    super().__init__()\n    for _ in range(7): self(torch.zeros(1, 3, 64, 64))",
         "notes",
-        "ran 7 forward passes before it was handed over",
+        "ran Net 7 times before it was handed over; its cold start is warm",
     ),
     12: (
         """
