@@ -128,7 +128,13 @@ class Submission:
                 flops = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total()
             else:
                 flops = summary.get_model_flops(self.model, size, False)
-        return {"flops": int(flops), "activations": int(activations), "num_conv": int(convolutions)}
+        convention = "fvcore" if self.job["fvcore"] else "hooks on modules"
+        return {
+            "convention": convention,
+            "flops": int(flops),
+            "activations": int(activations),
+            "num_conv": int(convolutions),
+        }
 
     def check(self) -> list[str]:
         """Run it on small images and look at what comes back. Raises RefusedError for what cannot be scored."""
