@@ -18,7 +18,13 @@ from bench.report.plots import DPI, MEASURED, STYLE
 from bench.score import AS_IS, RULES, VARIANTS, Baseline, Entry, Ranked, Rule, rank, sensitivity
 from bench.statistics import mean_psnr, summarise
 
-COUNTS = (("flops", "flops_published", 1e9), ("activations", "activations_published", 1e6), ("num_conv", "conv2d", 1))
+HOOKS = "hooks on modules"  # how challenges before 2024 counted
+COUNTS = (
+    ("num_parameters", "parameters", 1e6),
+    ("flops", "flops_published", 1e9),
+    ("activations", "activations_published", 1e6),
+    ("num_conv", "conv2d", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -196,8 +202,8 @@ def _sensitivity(entries: Sequence[Entry], rule: Rule, over: Baseline | None) ->
 
 
 def _counts(records: Sequence[TeamRecord]) -> str:
-    headers = ["Team", "FLOPs (G): ours", "its own code", "published", "Activations (M): ours", "its own code"]
-    headers += ["published", "Conv2d: ours", "its own code", "published", "Agree"]
+    kinds = ("Parameters (M)", "FLOPs (G)", "Activations (M)", "Conv2d")
+    headers = ["Team", *(h for kind in kinds for h in (f"{kind}: ours", "its own code", "published")), "Agree"]
     rows, equal, compared = [], 0, 0
     for record in records:
         if not record.complexity:
@@ -208,7 +214,7 @@ def _counts(records: Sequence[TeamRecord]) -> str:
             ours = getattr(record.complexity, field)
             theirs, published = record.their_counts.get(key), record.published.get(key)
             decimals = 0 if unit == 1 else 6
-            other = key == "flops" and record.their_counts.get("convention") != "fvcore"
+            other = key == "flops" and record.their_counts.get("convention") == HOOKS
             same_code = theirs is None or theirs == ours or other
             same_paper = published is None or (ours is not None and round(ours / unit, 6) == round(published, 6))
             agree = agree and same_code and same_paper

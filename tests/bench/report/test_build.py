@@ -120,14 +120,6 @@ def test_the_report_uses_records_alone() -> None:
     }
     challenge = {"bench.challenge.record", "bench.counts_text", "bench.score"}
     allowed = {*records, *challenge, "bench.scan_figures", "bench.statistics", "models.errors"}
-        *records,
-        "bench.challenge.record",
-        "bench.counts_text",
-        "bench.score",
-        "bench.scan_figures",
-        "bench.statistics",
-        "models.errors",
-    }
     for path in (ROOT / "bench/report").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
