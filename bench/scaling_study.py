@@ -86,7 +86,7 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
                 write_scaling(record, plan.out)
                 progress.advance()
     if plan.tile and plan.datasets:
-        if job.weights is None:
+        if job.weights is None and not (job.own and job.own.weights):
             tell(f"{plan.choice.label}: no weights, so what tiling costs in dB is not measured")
         else:
             _compare_images(record, plan, job)
@@ -96,13 +96,13 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
 
 def _begin(plan: ScalingPlan) -> tuple[ScalingRecord, Job]:
     choice = plan.choice
-    spec = get_spec(choice.name)
-    backend = resolve_backend(choice.backend, plan.device.type) if spec.scan else None
+    spec = None if choice.own else get_spec(choice.name)
+    backend = resolve_backend(choice.backend, plan.device.type) if spec and spec.scan else None
     settings = Settings(
         plan.device.type, device_name(plan.device), precision=plan.precision, scan_backend=backend, threads=plan.threads
     )
     weights = None
-    if spec.weights is not None and not choice.options:
+    if spec and spec.weights is not None and not choice.options:
         try:
             weights = find_weights(spec.weights, plan.data_dir)
         except WeightsUnavailableError:
@@ -110,7 +110,7 @@ def _begin(plan: ScalingPlan) -> tuple[ScalingRecord, Job]:
     record = ScalingRecord(
         model=choice.name,
         options=choice.options,
-        display_name=spec.display_name,
+        display_name=spec.display_name if spec else choice.label,
         device=plan.device.type,
         device_name=settings.device_name,
         threads=plan.threads,
@@ -121,7 +121,7 @@ def _begin(plan: ScalingPlan) -> tuple[ScalingRecord, Job]:
         tile=plan.tile,
         overlap=plan.overlap,
     )
-    return record, Job(choice.name, choice.options, weights, settings, str(plan.device))
+    return record, Job(choice.name, choice.options, weights, settings, str(plan.device), choice.own)
 
 
 def _foreseen(record: ScalingRecord, plan: ScalingPlan, size: int, tile: int | None) -> str:
