@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record_file import write_bytes
-from bench.report import accuracy, page, plots, scan, step, summary, training
+from bench.report import accuracy, attribution, page, plots, scan, step, summary, training
 from bench.report.backends import backends_body
 from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
@@ -98,6 +98,11 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
         files["step.md"] = f"# Training steps\n\n{body}".encode()
         files["step.csv"] = step.step_csv(studies.steps).encode()
         sections.append(f"## Training steps\n\n{body}".rstrip())
+    if studies.lams or studies.fields:
+        body = attribution.attribution_body(studies.lams, studies.fields)
+        files["attribution.md"] = f"# Attribution\n\n{body}".encode()
+        files |= attribution.attribution_files(studies.lams, studies.fields)
+        sections.append(f"## Attribution\n\n{body}".rstrip())
     if studies.trainings:
         body = training.training_body(studies.trainings)
         files["training.md"] = f"# Networks trained here\n\n{body}".encode()
@@ -127,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--records",
         type=Path,
         default=Path("results/records"),
-        help="folder with records; scan/, accuracy/, step/ and training/ beside it are taken too",
+        help="folder with records; scan/, accuracy/, step/, training/ and attribution/ beside it are taken too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)
