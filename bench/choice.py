@@ -5,6 +5,7 @@ One of the user's own is named by its code or file (`bench.external.own`): `net.
 
 import ast
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,9 @@ from bench.external.own import CODE, FORMS, SAYINGS, OwnNetwork, check_sayings, 
 from models import get_spec
 from models.errors import EsrError
 from models.scan import BACKENDS
+
+# Paths and entries in brackets need no quotes, although they are no Python.
+BARE = re.compile(r"\b(weights|state_key)\s*=\s*([^\s'\",()][^'\",()]*)")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def parse_choice(text: str) -> Choice:
 
 
 def _own_choice(text: str, own: OwnNetwork, brackets: str) -> Choice:
-    given = _options_in_brackets(text, f"f{brackets}", own=True) if brackets else {}
+    quoted = BARE.sub(lambda match: f"{match[1]}={match[2].strip()!r}", brackets)
+    given = _options_in_brackets(text, f"f{quoted}", own=True) if brackets else {}
     said = check_sayings(f"--model {text}", {key: given.pop(key) for key in SAYINGS if key in given})
     own = replace(own, **said)
     refuse_options(f"--model {text}", own, given)

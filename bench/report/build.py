@@ -20,6 +20,7 @@ from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
+from bench.report.own import own_body
 from bench.report.scan_plot import draw_scan
 from bench.report.studies import FOLDERS, Studies, load_studies
 from bench.report.table1 import table1
@@ -78,6 +79,8 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
     """The report's sections on backends, and their files; nothing where there are no records."""
     sections: list[str] = []
     files: dict[str, bytes] = {}
+    if body := own_body(device):
+        sections.append(f"## Networks of your own\n\n{body}".rstrip())
     if body := backends_body(device):
         files["backends.md"] = f"# Whole networks by scan backend\n\n{body}".encode()
         sections.append(f"## Whole networks by scan backend\n\n{body}".rstrip())

@@ -22,10 +22,12 @@ def headline_markdown(device: DeviceRecords) -> str:
     """A table of the networks as they are, without options, and the order of their times."""
     rows: list[list[str]] = []
     timed_records: dict[str, Record] = {}
-    others = sorted({m.record.model for m in device.measured if not m.record.options} - set(MODELS))
-    for model in (*MODELS, *others):
-        found = [device.find(Query(model, figure)) for _, figure, _, _ in COLUMNS]
-        timed = device.find(Query(model, "runtime.median_ms"))
+    own = {model: options for model, _, options in device.networks() if options}
+    others = sorted({m.record.model for m in device.measured if not m.record.options} | set(own))
+    for model in (*MODELS, *(name for name in others if name not in MODELS)):
+        options = own.get(model, {})
+        found = [device.find(Query(model, figure, options)) for _, figure, _, _ in COLUMNS]
+        timed = device.find(Query(model, "runtime.median_ms", options))
         record = next((f.record for f in [timed, *found] if f), None)
         if record is None:
             continue
@@ -52,7 +54,7 @@ def _order(timed_records: dict[str, Record]) -> str:
     for name, record in others:
         if not record.runtime or not reference.runtime:
             continue
-        if not _in_turn(record.runtime, reference.model):
+        if not _in_turn(record.runtime, reference):
             apart.append(name)
             continue
         c = compare(record.runtime.samples_ms, reference.runtime.samples_ms)
@@ -70,6 +72,8 @@ def _order(timed_records: dict[str, Record]) -> str:
     return "\n".join(lines)
 
 
-def _in_turn(runtime: Runtime, model: str) -> bool:
+def _in_turn(runtime: Runtime, other: Record) -> bool:
     """Whether a network of this name, with options and scan or without, was sampled in turn."""
-    return any(re.split(r"[@(]", label)[0] == model for label in runtime.interleaved_with)
+    if other.source:
+        return other.display_name in runtime.interleaved_with
+    return any(re.split(r"[@(]", label)[0] == other.model for label in runtime.interleaved_with)
