@@ -36,7 +36,7 @@ NO_STUDIES = Studies()
 def build(loaded: Loaded, studies: Studies = NO_STUDIES) -> dict[str, bytes]:
     """Path below the output folder -> content. The same records always give the same bytes.
 
-    Several devices share the HTML page, and get a folder each for the rest and an index. Raises EsrError if no record is
+    Several devices share the HTML page and get a folder each for the rest and an index. Raises EsrError if no record is
     left to report.
     """
     if not loaded.devices:

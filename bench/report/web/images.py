@@ -1,7 +1,10 @@
 """Per-image results: what each network does worst and best, and which images are hard for all."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from bench.record import ImageQuality, Record
 from bench.report import markup
@@ -33,17 +36,32 @@ def scored(device: DeviceRecords, dataset: str) -> list[Scored]:
 
 
 def extremes(networks: list[Scored], dataset: str) -> Grid:
-    """Each network's worst and best image."""
-    headers = ("Network", "Worst image", "PSNR Y (dB)", "Best image", "PSNR Y (dB)", "Range (dB)", "Mean (dB)")
+    """Each network's worst and best image, by its PSNR and by its distance from the median of all networks.
+
+    The first says which images are hard, the second where this network is weak.
+    """
+    headers = ("Network", "Worst image", "Best image", "Furthest behind the median", "Furthest ahead", "Mean (dB)")
+    by_image: dict[str, list[float]] = {}
+    for image in (image for network in networks for image in network.images):
+        by_image.setdefault(image.name, []).append(_psnr(image))
+    usual = {name: float(np.median(values)) for name, values in by_image.items()}
     rows = []
     for network in networks:
-        worst, best = min(network.images, key=_psnr), max(network.images, key=_psnr)
-        values = [_psnr(worst), _psnr(best)]
+        values = {image.name: _psnr(image) for image in network.images}
+        apart = {name: value - usual[name] for name, value in values.items() if math.isfinite(value - usual[name])}
+        texts = [_end(values, min, ".2f"), _end(values, max, ".2f"), _end(apart, min, "+.2f"), _end(apart, max, "+.2f")]
         mean = mean_psnr([image.psnr_y for image in network.images])
-        texts = [worst.name, markup.number(values[0], 3), best.name, markup.number(values[1], 3)]
-        gap = markup.number(None if math.isinf(values[1]) else values[1] - values[0], 3)
-        rows.append((Cell(network.name, network.file), *plain([*texts, gap, markup.number(mean, 3)])))
-    return Grid(f"Worst and best image of each network on {dataset}", headers, tuple(rows))
+        rows.append((Cell(network.name, network.file), *plain([*texts, markup.number(mean, 3)])))
+    return Grid(f"PSNR of Y (dB) of each network's worst and best images on {dataset}", headers, tuple(rows))
+
+
+def _end(values: Mapping[str, float], choose: Callable[..., str], form: str) -> str:
+    """The image at one end, and its value: "22.73, comic"."""
+    if not values:
+        return markup.NONE
+    name = choose(values, key=lambda image: values[image])
+    value = f"{values[name]:{form}}" if math.isfinite(values[name]) else "∞"
+    return f"{value}, {name}"
 
 
 def every_image(networks: list[Scored], dataset: str) -> Grid:

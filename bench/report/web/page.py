@@ -22,7 +22,7 @@ from bench.report.page import CONVENTIONS
 from bench.report.tables import missing_notes
 from bench.report.trust import LeftOut
 from bench.report.web import appendix, images, plain_words, prose, tables
-from bench.report.web.charts import VEGA_LITE, Chart, charts
+from bench.report.web.charts import VEGA_LITE, Chart, charts, first_set
 from bench.report.web.grid import Grid
 
 PAGE = "report.html"
@@ -58,6 +58,7 @@ class View:
     order: Markup
     networks: Grid
     charts: list[Chart]
+    first_set: str
     papers: list[Part]
     findings: list[Explained]
     measured: list[Grid]
@@ -103,7 +104,7 @@ def _checksum(script: str) -> str:
 def _view(report: DeviceReport) -> View:
     device = report.device
     anchors = appendix.anchors(device, report.studies)
-    rows = headline_rows(device)
+    rows, drawn = headline_rows(device), charts(device, anchors)
 
     def html(markdown: str, demote: int = 0) -> Markup:
         return prose.html(markdown, anchors, report.study_files, demote)
@@ -114,7 +115,8 @@ def _view(report: DeviceReport) -> View:
         plain_words.sentences(report, rows),
         html(order_markdown(rows)),
         tables.networks(rows),
-        charts(device, anchors),
+        drawn,
+        first_set(drawn[0].fronts) if drawn else "",
         [Part(t.title, tuple(tables.comparisons(t)), html(missing_notes(t.entries))) for t in report.tables],
         [Explained(f"({f.known.key}) {f.known.title}", f.verdict, html(_body(f))) for f in report.findings],
         tables.measured(device),

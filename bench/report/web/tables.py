@@ -90,5 +90,5 @@ def _note(entries: Sequence[Entry]) -> str:
     """What is known of the differences in a row of Table 1."""
     first = entries[0]
     if first.quantity.name.startswith("Parameters"):
-        return COUNTS.get(first.network.label, "") if first.measured is not None else ""
+        return COUNTS.get(first.network.label, "").replace("`", "") if first.measured is not None else ""
     return "; ".join(filter(None, map(score_note, entries)))
