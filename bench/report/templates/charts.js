@@ -1,7 +1,8 @@
 "use strict";
 // Draws a device's charts when it is first shown, and lets its controls steer all of them.
 
-const OPTIONS = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "plain" } };
+// logLevel 1: only errors, since an empty layer (no published point, no name found) is no reason to warn.
+const OPTIONS = { logLevel: 1, actions: false, renderer: "svg", ast: true, tooltip: { theme: "plain" } };
 const drawn = new Map();
 
 async function draw(element) {

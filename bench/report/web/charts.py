@@ -49,7 +49,7 @@ def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
                     points[point] = anchors.get(psnr.file, "")
             if figure == "complexity.parameters" and points and dataset in DATASETS:
                 points |= {p: "" for p in quality_points(device, dataset) if p.source == "published"}
-            rows += _rows(points, dataset, axis)
+            rows += _rows(points, dataset, axis) if points else []
         if rows:
             key = figure.replace(".", "-")
             made.append(Chart(key, f"PSNR against {title}", _spec(rows, axis), _fronts(rows)))
@@ -136,7 +136,6 @@ def _spec(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
             "description": {"field": "text"},
         }
     }
-    published = any(row["source"] == "published" for row in rows)  # Vega warns of a layer without a point
     layers: list[dict[str, Any]] = [
         {
             "name": "front",
@@ -186,5 +185,5 @@ def _spec(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
             "x": {**x, "axis": {"title": axis, "labelOverlap": True, "labelBound": True, "format": ",", "grid": False}},
             "y": {**y, "axis": {"title": "PSNR of Y (dB)", "tickCount": 6}},
         },
-        "layer": [layer for layer in layers if layer["name"] != "published" or published],
+        "layer": layers,
     }

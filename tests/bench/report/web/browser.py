@@ -52,16 +52,20 @@ class Page:
         self.ask("Page.navigate", url=path.as_uri())
         while self._next_noted().get("method") != "Page.loadEventFired":
             pass
-        drawn = """new Promise((resolve) => { const look = () =>
-            [...document.querySelectorAll("article:not([hidden]) .chart")].every((c) => c.querySelector("svg"))
-            ? resolve(true) : setTimeout(look, 20); look(); })"""
-        assert self.run(drawn)
+        charts = "[...document.querySelectorAll('article:not([hidden]) .chart')]"
+        self.wait(f"{charts}.every((chart) => chart.querySelector('svg'))")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression, or of its promise."""
         answer = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait(self, condition: str) -> None:
+        """Until a JavaScript expression holds; fails after ten seconds."""
+        look = f"""new Promise((resolve) => {{ let left = 500; const look = () =>
+            ({condition}) ? resolve(true) : left-- ? setTimeout(look, 20) : resolve(false); look(); }})"""
+        assert self.run(look), condition
 
     def picture(self) -> bytes:
         """What is on the screen, as PNG."""
