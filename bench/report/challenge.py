@@ -18,6 +18,7 @@ from bench.report.plots import DPI, MEASURED, STYLE
 from bench.score import AS_IS, RULES, VARIANTS, Baseline, Entry, Ranked, Rule, rank, sensitivity
 from bench.statistics import mean_psnr, summarise
 
+PLOT = "ranking.png"
 HOOKS = "hooks on modules"  # how challenges before 2024 counted
 COUNTS = (
     ("num_parameters", "parameters", 1e6),
@@ -38,7 +39,7 @@ class ChallengeReport:
 def challenge_report(
     records: Sequence[TeamRecord], year: int, baseline: int, published: bool, out: Path
 ) -> ChallengeReport:
-    """Write ranking.csv, ranking.md and ranking.png into `out`.
+    """Write ranking.csv, ranking.md and, where anything was timed, ranking.png into `out`.
 
     Args:
         year: of the rule.
@@ -49,9 +50,11 @@ def challenge_report(
     entries = [_entry(record) for record in records]
     ranked = rank(entries, rule, over)
     by_name = {_name(record): record for record in records}
+    scored = [r for r in ranked if r.score is not None]
     headers, rows = _ranking(ranked, by_name)
     pages = [
         _heading(records, rule, over),
+        f"![Scores with their intervals]({PLOT})" if scored else "",
         markdown_table(headers, rows),
         _sensitivity(entries, rule, over),
         _counts(records),
@@ -61,8 +64,9 @@ def challenge_report(
     files = {
         "ranking.csv": csv_text(headers, rows).encode(),
         "ranking.md": ("\n\n".join(page for page in pages if page) + "\n").encode(),
-        "ranking.png": _plot(ranked, rule),
     }
+    if scored:
+        files[PLOT] = _plot(scored, rule)
     for name, content in files.items():
         write_bytes(out / name, content)
     measured = sum(record.status == "measured" for record in records)
@@ -260,11 +264,10 @@ def _remarks(records: Sequence[TeamRecord]) -> str:
 # ---- plot -----------------------------------------------------------------------------------------------------------
 
 
-def _plot(ranked: Sequence[Ranked], rule: Rule) -> bytes:
+def _plot(scored: Sequence[Ranked], rule: Rule) -> bytes:
     """Scores with their intervals, best on top."""
-    scored = [r for r in ranked if r.score is not None]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.2 + 0.28 * max(1, len(scored))), layout="constrained")
+        figure = Figure(figsize=(8, 1.2 + 0.28 * len(scored)), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         for place, result in enumerate(scored):
