@@ -41,8 +41,6 @@ def parse_choice(text: str) -> Choice:
     if parsed := parse_own(text):
         return _own_choice(text, *parsed)
     named, at, backend = text.partition("@")
-    if parse_own(named):
-        raise EsrError(f"--model {text}: @ chooses the scan of a network of this project; leave it out")
     name, bracket, inside = named.strip().partition("(")
     if any(sign in name for sign in "./:"):
         raise EsrError(f"--model {text}: a network of your own is {FORMS}, each with options in brackets if need be")
@@ -54,6 +52,8 @@ def parse_choice(text: str) -> Choice:
 
 
 def _own_choice(text: str, own: OwnNetwork, brackets: str) -> Choice:
+    if "@" in own.name:
+        raise EsrError(f"--model {text}: @ chooses the scan of a network of this project; leave it out")
     quoted = BARE.sub(lambda match: f"{match[1]}={match[2].strip()!r}", brackets)
     given = _options_in_brackets(text, f"f{quoted}", own=True) if brackets else {}
     said = check_sayings(f"--model {text}", {key: given.pop(key) for key in SAYINGS if key in given})
@@ -67,11 +67,9 @@ def refuse_options(where: str, own: OwnNetwork, options: dict[str, Any]) -> None
     if own.kind in CODE:
         return
     if options:
-        raise EsrError(
-            f"{where}: a {own.kind} takes no {next(iter(options))}; only classes of Python code have arguments"
-        )
+        raise EsrError(f"{where}: {own.kind}s take no {next(iter(options))}; only Python code has arguments")
     if own.weights:
-        raise EsrError(f"{where}: a {own.kind} has its weights in it; give weights with net.py:Class")
+        raise EsrError(f"{where}: {own.kind}s have their weights in them; give weights with net.py:Class")
 
 
 def _options_in_brackets(text: str, call: str, own: bool = False) -> dict[str, Any]:

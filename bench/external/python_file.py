@@ -78,7 +78,7 @@ def _import_words(error: ImportError, own: OwnNetwork, file: Path | None) -> str
         )
     if "relative import" in str(error):
         return f"{words}; name it from the folder above its package, as package.module:{own.name or 'Class'}"
-    if isinstance(error, ModuleNotFoundError) and missing == own.target:
+    if not file and isinstance(error, ModuleNotFoundError) and f"{own.target}.".startswith(f"{missing}."):
         return f"there is no module {own.target} in this folder or among the installed ones; write package.module:Class"
     if isinstance(error, ModuleNotFoundError):
         return f"{words}; install it into .venv, or put it beside the file"
