@@ -4,12 +4,12 @@ import argparse
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from bench.choice import Choice, parse_choice, parse_options
+from bench.choice import Choice, parse_choice, parse_options, refuse_options
 from bench.datasets import list_datasets
+from bench.external.flags import check_conditions, with_flags
 from bench.runtime import RUNS
 from models import get_spec, list_models
 from models.errors import EsrError
@@ -32,6 +32,8 @@ EXAMPLES = """examples:
   python bench/profile.py --model dvmsr --input-size 339x510 --time-budget 60
   python bench/profile.py --model dvmsr@native dvmsr@chunked rlfn   one network on two scans, beside another
   python bench/profile.py --model 'dvmsr(channels=48, depths=[2, 2])' dvmsr --measure counts
+  python bench/profile.py --model net.py:Net rlfn --weights net.pth --data-range 255   your own beside another
+  python bench/profile.py --model 'net.py:Net(channels=48, weights=a.pth)' net.onnx net.pt2 weights.safetensors
 """
 
 
@@ -40,7 +42,7 @@ class Plan:
     """What to measure, and how; every field is valid on this machine."""
 
     choices: list[Choice]
-    weights: Path | None
+    weights: Path | None  # of the one network of the registry
     device: torch.device
     height: int
     width: int
@@ -75,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="NAME",
-        help="networks, with options or a scan: see examples, --list",
+        help="networks, with options or a scan: see examples, --list; or your own, by code or file",
     )
     add("--list", action="store_true", help="list networks, data sets and scan backends, and exit")
     add(
@@ -87,7 +89,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="options of every network named, such as depths=[2,2]",
     )
     add("--weights", type=Path, metavar="FILE", help="weights of your own, .pth or .safetensors (default: published)")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
+    own = parser.add_argument_group("networks of your own", "in brackets too: 'net.py:Net(data_range=255)'")
+    own.add_argument("--data-range", type=float, metavar="X", help="white at input and output, 1 or 255 (default: 1)")
+    own.add_argument("--size-multiple", type=int, metavar="N", help="pad sides to a multiple of N (default: 1)")
+    own.add_argument("--state-key", metavar="KEY", help="entry of the weights file (default: params_ema, params, ...)")
+    own.add_argument("--scale", type=int, default=4, metavar="4", help="x4 is the only scale that is measured")
+    own.add_argument("--allow-unsafe-weights", metavar="WHY", help="unpickle weights, which can run code; say why")
     add(
         "--data",
         nargs="+",
@@ -95,6 +102,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="data sets, in full; 'available': those found, 'all': downloaded too (default: found, within the budget)",
     )
     add("--limit", type=int, metavar="N", help="the first N images of each data set only, which is then called so")
+    add_timing_arguments(parser, "each measurement of each network")
+    add("--ntire-compat", action="store_true", help="time as the challenge script: no warm-up, one pass an image, mean")
+    add("--measure", nargs="+", choices=["counts", *PARTS], default=list(PARTS), help="(default: everything)")
+    add("--out", type=Path, default=Path("results/records"), help="folder of records (default: results/records)")
+    add("--reuse", action="store_true", help="keep what a finished record in --out already holds, measure the rest")
+    add("--json", action="store_true", help="print the records as JSON instead of a table")
+    return parser
+
+
+def add_timing_arguments(parser: argparse.ArgumentParser, budget_of: str) -> None:
+    """The flags of a timed pass, for every command that makes a Plan. `budget_of`: what one time budget is for."""
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
     add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
     add("--input-size", default="256", metavar="N|HxW", help="LR input of counts, runtime and memory (default: 256)")
     add("--precision", default="fp32", choices=PRECISIONS, help="(default: fp32, with TF32 off)")
@@ -110,20 +130,16 @@ def build_parser() -> argparse.ArgumentParser:
         type=float,
         default=TIME_BUDGET_S,
         metavar="S",
-        help=f"seconds for each measurement of each network, at least one sample (default: {TIME_BUDGET_S:.0f})",
+        help=f"seconds for {budget_of}, at least one sample (default: {TIME_BUDGET_S:.0f})",
     )
-    add("--ntire-compat", action="store_true", help="time as the challenge script: no warm-up, one pass an image, mean")
-    add("--measure", nargs="+", choices=["counts", *PARTS], default=list(PARTS), help="(default: everything)")
-    add("--out", type=Path, default=Path("results/records"), help="folder of records (default: results/records)")
-    add("--reuse", action="store_true", help="keep what a finished record in --out already holds, measure the rest")
-    add("--json", action="store_true", help="print the records as JSON instead of a table")
-    return parser
 
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
-    """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
+    """Check the arguments of `build_parser` against this machine. Raises EsrError that names the flag and the cure."""
     choices = list({choice.label: choice for choice in map(parse_choice, arguments.model)}.values())
-    if arguments.weights and len(choices) > 1:
+    choices = with_flags(choices, arguments)
+    own = any(choice.own for choice in choices)
+    if arguments.weights and not own and len(choices) > 1:
         raise EsrError("--weights belongs to one network; give one --model with it")
     if arguments.weights and not arguments.weights.is_file():
         raise EsrError(f"--weights {arguments.weights} does not exist")
@@ -144,10 +160,15 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         raise EsrError(f"--threads {arguments.threads} is more than any machine has; at most {MOST_THREADS}")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    common = _common_options(arguments, choices[0].name)
+    weights = None if own else arguments.weights
+    common = {**(options_in(weights, choices[0].name) if weights else {}), **parse_options(arguments.model_args, own)}
+    for choice in choices:
+        if choice.own:
+            refuse_options("--model-args", choice.own, common)
+            check_conditions(choice.own, choice.label, arguments, device)
     return Plan(
         choices=[replace(c, options={**common, **c.options}) for c in choices],
-        weights=arguments.weights,
+        weights=weights,
         device=device,
         height=height,
         width=width,
@@ -167,12 +188,6 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         out=arguments.out,
         reuse=arguments.reuse,
     )
-
-
-def _common_options(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
-    """Those that the weights file of network `name` brings, and over them those that are given for all."""
-    brought = options_in(arguments.weights, name) if arguments.weights else {}
-    return {**brought, **parse_options(arguments.model_args)}
 
 
 def parse_device(text: str) -> torch.device:

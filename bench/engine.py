@@ -13,13 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bench.challenge import globals as settings_of_torch
 from bench.clock import clocked
 from bench.environment import describe
+from bench.external.examine import Examined, examine
+from bench.external.load import Loaded, load
+from bench.external.own import OwnNetwork
 from bench.memory import allocator_peak, keep_freed_memory, resident_growth
 from bench.record import Memory, Settings
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import input_shape, output_shape, to_image, to_input
+from models.spec import ModelSpec
 
 Image = NDArray[np.uint8]
 DTYPES = {
@@ -40,6 +45,7 @@ class Job:
     weights: Path | None  # None: random weights
     settings: Settings
     device: str  # "cpu", "cuda", "cuda:1"
+    own: OwnNetwork | None = None  # to be opened instead of a network of the registry
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Engine:
     """Builds the network of a job, and runs it. Raises EsrError where the settings cannot be met."""
 
     def __init__(self, job: Job) -> None:
-        self.spec, self.settings, self.device = get_spec(job.model), job.settings, torch.device(job.device)
+        self.settings, self.device = job.settings, torch.device(job.device)
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)  # events, graphs and streams belong to the current device
         self.dtype = DTYPES[self.settings.precision]
@@ -62,15 +68,35 @@ class Engine:
             torch.set_num_threads(self.settings.threads)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.settings.precision == "tf32"
         torch.manual_seed(0)
-        options = dict(job.options)
-        if self.spec.scan:
-            options["scan_backend"] = self.settings.scan_backend
-        model = create_model(job.model, pretrained=job.weights or False, **options)
+        self.globals = settings_of_torch.read()
+        self.own: Loaded | None = None
+        self.notes: list[str] = []
+        self.spec, model = self._open(job) if job.own else self._build(job)
         self.model: Callable[[Tensor], Tensor] = self._prepare(model)
         shape = input_shape(self.spec, self.settings.height, self.settings.width)
         self.fixed = self._place(torch.rand(shape) * self.spec.data_range)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.malloc = "default"
+
+    def _build(self, job: Job) -> tuple[ModelSpec, nn.Module]:
+        spec, options = get_spec(job.model), dict(job.options)
+        if spec.scan:
+            options["scan_backend"] = self.settings.scan_backend
+        return spec, create_model(job.model, pretrained=job.weights or False, **options)
+
+    def _open(self, job: Job) -> tuple[ModelSpec, nn.Module]:
+        assert job.own
+        self.own = load(job.own, job.options, self.settings, self.device)
+        self._settle("while it was built")
+        return self.own.spec, self.own.opened.network
+
+    def _settle(self, when: str) -> None:
+        """Put back what a network of the user's own changed of PyTorch's settings, and note it once."""
+        torch.set_default_device(None)
+        for change in settings_of_torch.restore(self.globals):
+            note = f"changed {change} {when}; it was put back"
+            if note not in self.notes:
+                self.notes.append(note)
 
     def _prepare(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
         model = convert_precision(model.to(self.device), self.dtype)
@@ -81,6 +107,14 @@ class Engine:
     def _place(self, x: Tensor) -> Tensor:
         x = x.to(self.device, self.dtype)
         return x.contiguous(memory_format=torch.channels_last) if self.settings.channels_last else x
+
+    def count(self) -> Examined:
+        """What is to know of a network of the user's own before it is timed, its counts included."""
+        assert self.own
+        examined = examine(self.own, lambda x: self._timed(lambda: self.model(x))[0], self._place, self.settings)
+        self._settle("in its forward pass")
+        examined.source.notes.extend(self.notes)
+        return examined
 
     def cold(self) -> ColdPass:
         """The first pass of the fixed input: one-time costs included, and on a CPU its memory."""
@@ -114,7 +148,10 @@ class Engine:
 
     def environment(self) -> dict[str, Any]:
         """What this process runs in, now; read after a warm-up, clocks and temperature are those of a warm device."""
-        return {**describe(self.device), "malloc": self.malloc}
+        environment = {**describe(self.device), "malloc": self.malloc}
+        if self.own:
+            environment["packages"] |= self.own.opened.versions
+        return environment
 
     def reset_peak(self) -> None:
         """Start a new allocator peak, for a data set; GPU only."""
@@ -141,6 +178,8 @@ class Engine:
         return to_image(y, lr, self.spec).numpy(), ms
 
     def _timed(self, run: Callable[[], Any]) -> tuple[Any, float]:
+        if self.own:
+            self._settle("in its forward pass")
         with torch.inference_mode():
             return clocked(run, self.device)
 

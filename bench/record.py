@@ -142,10 +142,26 @@ class Skipped:
 
 
 @dataclass
+class Source:
+    """Where a network of the user's own comes from, and how its input is made: what a registry says of the others."""
+
+    kind: str  # as in bench.external.own
+    file: str  # name only, never a path of the machine
+    sha256: str
+    network: str = ""  # class, function or recognised architecture
+    module: str = ""  # dotted name, where it was named so
+    data_range: float = 1.0  # value of white at input and output
+    size_multiple: int = 1  # sides are padded to a multiple of it, as part of the pass
+    state_key: str | None = None  # entry of the weights file; None for the usual ones
+    unsafe_weights: str = ""  # why its weights were unpickled, if they were
+    notes: list[str] = field(default_factory=list)  # what it did that a reader should know
+
+
+@dataclass
 class Record:
     """Everything measured of one network with one set of settings."""
 
-    model: str  # registry name
+    model: str  # registry name; of an own network, its name and a checksum of all that makes it
     options: dict[str, Any]  # model options that differ from the registry's
     display_name: str
     weights: WeightsInfo
@@ -158,6 +174,7 @@ class Record:
     quality: list[Quality] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)  # part -> when, and at which commit, it was measured
+    source: Source | None = None  # of a network of the user's own; None for one of the registry
     schema: int = SCHEMA
 
     @property
@@ -165,7 +182,8 @@ class Record:
         """A name that says the provenance: model, options, device, input size, precision, scan backend, switches."""
         s = self.settings
         size = f"{s.height}x{s.width}"
-        options = [f"{k}={v}" for k, v in sorted(self.options.items())]
+        # An own network's name stands for its options too, which may be of any length.
+        options = [f"{k}={v}" for k, v in sorted(self.options.items())] if self.source is None else []
         switches = [n for n in ("channels_last", "compile", "cuda_graph", "fused", "ntire_compat") if getattr(s, n)]
         threads = [f"{s.threads}t"] if s.threads else []
         parts = [self.model, *options, s.device_name, *threads, size, s.precision, s.scan_backend or "", *switches]

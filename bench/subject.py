@@ -14,9 +14,11 @@ from bench.counts_text import counts_lines
 from bench.datasets import Dataset
 from bench.engine import DTYPES, Job
 from bench.environment import describe, device_name
+from bench.external.own import OwnNetwork
+from bench.external.telling import flag_words, found_lines, tell_of_code
 from bench.record import Record, Settings, Skipped, WeightsInfo
 from bench.record_file import read_record, without_paths, write_record
-from bench.worker import is_out_of_memory
+from bench.worker import Worker, is_out_of_memory
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.scan import resolve_backend
@@ -31,7 +33,9 @@ class Subject:
     Attributes:
         record: filled stage by stage, and written after each.
         name: as the command line names it.
-        weights: file to load; None for random weights.
+        weights: file to load; None for random weights, and for a network of the user's own.
+        own: what to open, where the network is the user's own.
+        fixed: whether it takes no input but the timed one, so that no data set can be scored.
         error: why it could not be measured further, in one line.
     """
 
@@ -39,12 +43,15 @@ class Subject:
     plan: Plan
     name: str
     weights: Path | None = None
+    own: OwnNetwork | None = None
+    fixed: bool = False
     error: str = ""
 
     def job(self) -> Job:
         """What its worker builds."""
         record = self.record
-        return Job(record.model, record.options, self.weights, record.settings, str(self.plan.device))
+        name = record.display_name if self.own else record.model
+        return Job(name, record.options, self.weights, record.settings, str(self.plan.device), self.own)
 
     def save(self) -> None:
         """Write the record as it is."""
@@ -74,7 +81,7 @@ class Subject:
     def command(self, extra: str) -> str:
         """The command that fills this very record; `extra` says with what."""
         plan, settings = self.plan, self.record.settings
-        words = ["python", "bench/profile.py", "--model", self.record.model]
+        words = ["python", "bench/profile.py", "--model", self.own.safe_label if self.own else self.record.model]
         if self.record.options:
             words += ["--model-args", *(f"{k}={v}".replace(" ", "") for k, v in self.record.options.items())]
         if (settings.height, settings.width) != (256, 256):
@@ -87,6 +94,7 @@ class Subject:
             words += ["--" + switch.replace("_", "-")] if getattr(settings, switch) else []
         if plan.weights:
             words += ["--weights", plan.weights.name]
+        words += flag_words(self.own) if self.own else []
         return " ".join([*map(shlex.quote, words), "--reuse", *([extra] if extra else [])])
 
     # ---- what is left to do -------------------------------------------------------------------------------------
@@ -102,7 +110,7 @@ class Subject:
 
     def missing(self, datasets: Sequence[Dataset]) -> list[Dataset]:
         """The data sets that are still to be scored."""
-        if self.error or "quality" not in self.plan.measure or self.record.weights.status == "random":
+        if self.error or self.fixed or "quality" not in self.plan.measure or self.record.weights.status == "random":
             return []
         scored = {quality.dataset for quality in self.record.quality}
         return [dataset for dataset in datasets if dataset.name not in scored]
@@ -110,31 +118,58 @@ class Subject:
 
 def start_all(plan: Plan, tell: Tell) -> list[Subject]:
     """Every network of the plan, each with its options and scan backend, once. Raises EsrError as `start` does."""
+    tell_of_code([choice.own for choice in plan.choices if choice.own], tell)
     chosen: dict[str, tuple[Choice, str | None]] = {}
     for choice in plan.choices:
+        if choice.own:
+            chosen[repr((choice.own, choice.options))] = (choice, None)
+            continue
         scan = resolve_backend(choice.backend or plan.backend, plan.device.type) if get_spec(choice.name).scan else None
         chosen.setdefault(repr((choice.name, choice.options, scan)), (choice, scan))
-    return [start(choice, scan, plan, tell) for choice, scan in chosen.values()]
+    subjects = [
+        _start_own(choice, choice.own, plan, tell) if choice.own else start(choice, scan, plan, tell)
+        for choice, scan in chosen.values()
+    ]
+    return list({subject.record.file_name: subject for subject in subjects}.values())  # one file under two paths
+
+
+def _start_own(choice: Choice, own: OwnNetwork, plan: Plan, tell: Tell) -> Subject:
+    """As `start`, by a worker, in which its code runs. Raises EsrError for a network that cannot be measured."""
+    settings, options = _settings(plan, None), choice.options
+    # As it is, in fp32: what a precision or torch.compile makes of it is found out by the measurements.
+    plain = replace(settings, precision="fp32", compile=False, channels_last=False)
+    with Worker(Job(choice.name, options, None, plain, str(plan.device), own)) as worker:
+        found = worker.count()
+    record = Record(
+        model=found.model_name(options),
+        options=options,
+        display_name=found.display_name(options),
+        weights=found.weights,
+        settings=settings,
+        created=_now(),
+        environment=describe(plan.device),
+        complexity=found.complexity,
+        source=found.source,
+    )
+    subject = Subject(record, plan, record.display_name, own=own, fixed=found.fixed)
+    for line in found_lines(f"{record.display_name}, from {own.safe_label}", found):
+        tell(line)
+    if found.complexity:
+        subject.done("counts")
+    else:
+        record.skipped.append(Skipped("counts", without_paths(found.uncounted), ""))
+    if found.fixed and "quality" in plan.measure:
+        record.skipped.append(Skipped("quality", "it takes inputs of one size only, and images have many", ""))
+    _skip_unweighted(subject, tell)
+    return subject
 
 
 def start(choice: Choice, backend: str | None, plan: Plan, tell: Tell) -> Subject:
     """A subject with its counts, which need neither weights nor time. Raises EsrError for options that cannot be."""
     name, options = choice.name, choice.options
     spec = get_spec(name)
-    settings = Settings(
-        device=plan.device.type,
-        device_name=device_name(plan.device),
-        height=plan.height,
-        width=plan.width,
-        precision=plan.precision,
-        channels_last=plan.channels_last,
-        compile=plan.compile,
-        cuda_graph=plan.cuda_graph,
-        scan_backend=backend,
-        fused=spec.fuses and backend is not None and fuses(options, backend, DTYPES[plan.precision]),
-        threads=plan.threads,
-        ntire_compat=plan.ntire_compat,
-    )
+    fused = spec.fuses and backend is not None and fuses(options, backend, DTYPES[plan.precision])
+    settings = replace(_settings(plan, backend), fused=fused)
     record = Record(
         model=name,
         options=options,
@@ -161,11 +196,30 @@ def start(choice: Choice, backend: str | None, plan: Plan, tell: Tell) -> Subjec
     return subject
 
 
+def _settings(plan: Plan, backend: str | None) -> Settings:
+    return Settings(
+        device=plan.device.type,
+        device_name=device_name(plan.device),
+        height=plan.height,
+        width=plan.width,
+        precision=plan.precision,
+        channels_last=plan.channels_last,
+        compile=plan.compile,
+        cuda_graph=plan.cuda_graph,
+        scan_backend=backend,
+        threads=plan.threads,
+        ntire_compat=plan.ntire_compat,
+    )
+
+
 def settle_weights(subject: Subject, tell: Tell) -> None:
     """Find the weights and load them once, so that an unfit file is refused before anything is timed.
 
-    Raises EsrError for a file that cannot be used. Where none can be had, the network keeps random weights.
+    Raises EsrError for a file that cannot be used. Where none can be had, the network keeps random weights. A network
+    of the user's own has its weights already.
     """
+    if subject.own:
+        return
     plan, record = subject.plan, subject.record
     spec = get_spec(record.model)
     model = create_model(record.model, **record.options)
@@ -198,9 +252,14 @@ def settle_weights(subject: Subject, tell: Tell) -> None:
                 source=known.url if known else None,
                 note=known.note if known else "",
             )
-    if record.weights.status == "random" and "quality" in plan.measure:
-        subject.skip("quality", f"no weights: {record.weights.note}", "--weights FILE")
-        tell(f"{subject.name}: no weights, quality is not measured ({record.weights.note})")
+    _skip_unweighted(subject, tell)
+
+
+def _skip_unweighted(subject: Subject, tell: Tell) -> None:
+    weights = subject.record.weights
+    if weights.status == "random" and "quality" in subject.plan.measure:
+        subject.skip("quality", f"no weights: {weights.note}", "--weights FILE")
+        tell(f"{subject.name}: no weights, quality is not measured ({weights.note})")
 
 
 def adopt(subject: Subject, datasets: Sequence[Dataset], tell: Tell) -> None:
@@ -222,8 +281,8 @@ def adopt(subject: Subject, datasets: Sequence[Dataset], tell: Tell) -> None:
         return
     if old.weights.sha256 and not new.weights.sha256:
         new.weights = old.weights  # a run for the counts alone did not look for them
-    merged = replace(old, complexity=new.complexity, weights=new.weights)
-    if old.complexity != new.complexity:
+    merged = replace(old, complexity=new.complexity, weights=new.weights, source=new.source)
+    if new.complexity and old.complexity != new.complexity:
         merged.provenance = {**old.provenance, "counts": new.provenance["counts"]}
     if plan.reuse:
         tell(f"{subject.name}: continuing {path.name}")

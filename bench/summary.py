@@ -36,7 +36,8 @@ def _table(title: str, columns: Sequence[Column], records: Sequence[Record]) -> 
         table.add_column(escape(header), justify="right")
     for record in records:
         options = "".join(f"\n  {key}={value}" for key, value in record.options.items())
-        table.add_row(escape(record.model + options), *(escape(cell(record) or "-") for _, cell in columns))
+        name = record.display_name if record.source else record.model
+        table.add_row(escape(name + options), *(escape(cell(record) or "-") for _, cell in columns))
     return table
 
 

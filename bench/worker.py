@@ -15,6 +15,7 @@ from typing import Any, Self
 import torch
 
 from bench.engine import ColdPass, Engine, Image, Job
+from bench.external.examine import Examined
 from bench.record import Memory
 from models.errors import EsrError
 
@@ -60,6 +61,9 @@ class Remote:
         """End the process."""
         self._process.terminate()
         self._process.join(5)
+        if self._process.exitcode is None:  # the network's own code ignores the request
+            self._process.kill()
+            self._process.join(5)
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -105,6 +109,10 @@ class Worker(RemoteContestant):
     def __init__(self, job: Job) -> None:
         super().__init__(job.model, functools.partial(Engine, job))
 
+    def count(self) -> Examined:
+        """See `Engine.count`."""
+        return self.ask("count")
+
     def reset_peak(self) -> None:
         """See `Engine.reset_peak`."""
         self.ask("reset_peak")
@@ -130,7 +138,7 @@ def _serve(connection: Connection, build: Callable[[], object], out_of_memory: s
             if subject is None:
                 subject = build()
             reply = ("ok", None if request == "ready" else getattr(subject, request)(*arguments))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reply = ("error", explain(error, out_of_memory))
         try:
             connection.send(reply)
@@ -138,13 +146,13 @@ def _serve(connection: Connection, build: Callable[[], object], out_of_memory: s
             return  # the parent died meanwhile
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether a GPU's or the CPU's allocator gave up; some say so only in their text."""
     texts = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
-def explain(error: Exception, out_of_memory: str) -> str:
+def explain(error: BaseException, out_of_memory: str) -> str:
     """One line for the user."""
     if isinstance(error, EsrError):
         return str(error)

@@ -28,6 +28,10 @@ class WeightsUnavailableError(EsrError):
     """The file is neither on this machine nor to be had from its public address."""
 
 
+class UnsafeWeightsError(EsrError):
+    """The file holds more than tensors, and loading it would run code."""
+
+
 @dataclass(frozen=True)
 class LoadedWeights:
     """A state dict with its provenance."""
@@ -82,14 +86,18 @@ def verify(path: Path, weights: Weights) -> None:
         )
 
 
-def read_weights(path: Path, state_key: str | None = None, published: Weights | None = None) -> LoadedWeights:
-    """Read a state dict from a PyTorch file (never unpickling code) or a safetensors file.
+def read_weights(
+    path: Path, state_key: str | None = None, published: Weights | None = None, unsafe: bool = False
+) -> LoadedWeights:
+    """Read a state dict from a PyTorch file (never unpickling code, unless `unsafe`) or a safetensors file.
 
     Args:
         state_key: entry that holds the state dict; None tries STATE_KEYS, then the file itself.
         published: a published file that `path` may be; if its checksum says so, its own reader is used.
+        unsafe: unpickle whatever the file holds, which may run code; the state of a whole network is taken too.
 
     Raises:
+        UnsafeWeightsError: for a file that only unpickling code would read.
         EsrError: for a missing, truncated, foreign or unsafe file, or one without tensors.
     """
     if not path.is_file():
@@ -97,7 +105,7 @@ def read_weights(path: Path, state_key: str | None = None, published: Weights | 
     sha256 = sha256_of(path)
     if published and published.reader and sha256 == published.sha256:
         return LoadedWeights(published.reader(path), path, sha256, None)
-    content = _read(path)
+    content = _read(path, unsafe)
     if state_key is None and not _is_state(content):
         state_key = next((k for k in STATE_KEYS if k in content and _is_state(content[k])), None)
     if state_key is not None and state_key not in content:
@@ -144,14 +152,14 @@ def pack_weights(state: Mapping[str, Tensor], name: str, options: Mapping[str, A
     return content
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path, unsafe: bool) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=not unsafe)
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error) or "Unsupported class" in str(error) or "Unsupported global" in str(error):
-            raise EsrError(
+            raise UnsafeWeightsError(
                 f"{path} holds Python objects and not only tensors, and loading it would run code; it was not loaded. "
                 "Save the state dict with safetensors or torch.save(model.state_dict(), ...)"
             ) from None
@@ -159,6 +167,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EsrError(f"{path} is truncated or not a weights file ({reason[:120]})") from None
+    if isinstance(content, nn.Module):
+        return content.state_dict()
     if not isinstance(content, Mapping):
         raise EsrError(f"{path} holds a {type(content).__name__}, not a state dict")
     return content

@@ -14,15 +14,16 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record_file import write_bytes
-from bench.report import accuracy, page, plots, scan, step, summary, training
+from bench.report import accuracy, attribution, page, plots, scaling, scan, step, summary, training
 from bench.report.backends import backends_body
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
+from bench.report.own import own_body
 from bench.report.scan_plot import draw_scan
-from bench.report.studies import Studies, load_studies
+from bench.report.studies import FOLDERS, Studies, load_studies
 from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
 from bench.report.trust import LeftOut
@@ -87,6 +88,8 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
     """The report's sections on backends, and their files; nothing where there are no records."""
     sections: list[str] = []
     files: dict[str, bytes] = {}
+    if body := own_body(device):
+        sections.append(f"## Networks of your own\n\n{body}".rstrip())
     if body := backends_body(device):
         files["backends.md"] = f"# Whole networks by scan backend\n\n{body}".encode()
         sections.append(f"## Whole networks by scan backend\n\n{body}".rstrip())
@@ -107,6 +110,17 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
         files["step.md"] = f"# Training steps\n\n{body}".encode()
         files["step.csv"] = step.step_csv(studies.steps).encode()
         sections.append(f"## Training steps\n\n{body}".rstrip())
+    if studies.scalings:
+        body = scaling.scaling_body(studies.scalings)
+        files["scaling.md"] = f"# Input sizes\n\n{body}".encode()
+        files["scaling.csv"] = scaling.scaling_csv(studies.scalings).encode()
+        files[scaling.PLOT] = scaling.scaling_plot(studies.scalings)
+        sections.append(f"## Input sizes\n\n{body}".rstrip())
+    if studies.lams or studies.fields:
+        body = attribution.attribution_body(studies.lams, studies.fields)
+        files["attribution.md"] = f"# Attribution\n\n{body}".encode()
+        files |= attribution.attribution_files(studies.lams, studies.fields)
+        sections.append(f"## Attribution\n\n{body}".rstrip())
     if studies.trainings:
         body = training.training_body(studies.trainings)
         files["training.md"] = f"# Networks trained here\n\n{body}".encode()
@@ -136,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--records",
         type=Path,
         default=Path("results/records"),
-        help="folder with records; scan/, accuracy/, step/ and training/ beside it are taken too",
+        help=f"folder with records; {', '.join(f'{name}/' for name in FOLDERS)} beside it are taken too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)

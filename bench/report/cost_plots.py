@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.report.lookup import DeviceRecords, Query
-from bench.report.plots import DPI, FRONT, MEASURED, STYLE, Point, label_points, pareto_front
+from bench.report.plots import DPI, FRONT, STYLE, Point, draw_points, kind, label_points, pareto_front
 
 PLOT = "figure1_costs.png"
 COSTS = (  # figure of the records, factor, axis
@@ -22,11 +22,14 @@ WIDTH, HEIGHT = 9.5, 5.2  # inches, of one panel
 def cost_points(device: DeviceRecords, dataset: str, figure: str, scale: float) -> list[Point]:
     """Networks with both figures, by growing cost; variants by option and those without parameters are left out."""
     points = []
-    for model, label in dict.fromkeys((m.record.model, m.record.display_name) for m in device.measured):
-        parameters = device.find(Query(model, "complexity.parameters"))
-        cost, psnr = device.find(Query(model, figure)), device.find(Query(model, f"quality.{dataset}.psnr_y"))
-        if parameters and parameters.value and cost and cost.value > 0 and psnr and math.isfinite(psnr.value):
-            points.append(Point(label, cost.value * scale, psnr.value, "measured"))
+    for model, label, options in device.networks():
+        parameters = device.find(Query(model, "complexity.parameters", options))
+        cost = device.find(Query(model, figure, options))
+        psnr = device.find(Query(model, f"quality.{dataset}.psnr_y", options))
+        if not cost or cost.value <= 0 or not psnr or not math.isfinite(psnr.value):
+            continue
+        if parameters.value if parameters else psnr.record.source:  # an own network may be uncountable
+            points.append(Point(label, cost.value * scale, psnr.value, kind(psnr.record)))
     return sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label))
 
 
@@ -44,9 +47,7 @@ def draw_costs(device: DeviceRecords, dataset: str) -> bytes | None:
             front = pareto_front(points)
             axes.step([p.cost for p in front], [p.psnr_db for p in front], where="post", color=FRONT, linestyle="--",
                       linewidth=1.2, zorder=1, label="Pareto front")  # fmt: skip
-            axes.scatter(
-                [p.cost for p in points], [p.psnr_db for p in points], s=50, marker="D", color=MEASURED, zorder=3
-            )
+            draw_points(axes, points)
             axes.set_xscale("log")
             axes.margins(0.15)
             axes.set_xlabel(axis)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.record import Runtime
+from bench.record import Record, Runtime
 from bench.report import figures, markup
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.statistics import compare
@@ -44,10 +44,12 @@ class HeadlineRow:
 def headline_rows(device: DeviceRecords) -> list[HeadlineRow]:
     """A row a network of which anything was measured."""
     rows = []
-    others = sorted({m.record.model for m in device.measured if not m.record.options} - set(MODELS))
+    own = {model: options for model, _, options in device.networks() if options}
+    others = sorted(({m.record.model for m in device.measured if not m.record.options} | set(own)) - set(MODELS))
     for model in (*MODELS, *others):
-        found = tuple(device.find(Query(model, figure)) for _, figure, _, _ in COLUMNS)
-        timed = device.find(Query(model, "runtime.median_ms"))
+        options = own.get(model, {})
+        found = tuple(device.find(Query(model, figure, options)) for _, figure, _, _ in COLUMNS)
+        timed = device.find(Query(model, "runtime.median_ms", options))
         record = next((f.record for f in [timed, *found] if f), None)
         if record is not None:
             rows.append(HeadlineRow(record.display_name, found, timed))
@@ -74,7 +76,7 @@ def order_markdown(rows: Sequence[HeadlineRow]) -> str:
     for name, record in others:
         if not record.runtime or not reference.runtime:
             continue
-        if not _in_turn(record.runtime, reference.model):
+        if not _in_turn(record.runtime, reference):
             apart.append(name)
             continue
         c = compare(record.runtime.samples_ms, reference.runtime.samples_ms)
@@ -92,6 +94,8 @@ def order_markdown(rows: Sequence[HeadlineRow]) -> str:
     return "\n".join(lines)
 
 
-def _in_turn(runtime: Runtime, model: str) -> bool:
+def _in_turn(runtime: Runtime, other: Record) -> bool:
     """Whether a network of this name, with options and scan or without, was sampled in turn."""
-    return any(re.split(r"[@(]", label)[0] == model for label in runtime.interleaved_with)
+    if other.source:
+        return other.display_name in runtime.interleaved_with
+    return any(re.split(r"[@(]", label)[0] == other.model for label in runtime.interleaved_with)

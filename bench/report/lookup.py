@@ -95,12 +95,20 @@ class DeviceRecords:
         """The device as a folder name."""
         return slug(f"{self.name}-{self.threads}t" if self.threads else self.name)
 
+    def networks(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """Model, display name and options of each network: of the registry's without options, of own ones with all."""
+        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for record in (m.record for m in self.measured):
+            found.setdefault((record.model, record.display_name), record.options if record.source else {})
+        return [(model, name, options) for (model, name), options in found.items()]
+
     def find(self, query: Query) -> Found | None:
         """The best record that answers `query`, or None.
 
         Timing, memory and quality come from plain fp32 runs only (no channels_last, compile or CUDA graph), quality
-        from published weights only (OWN_WEIGHTS: also from a user's). Among scan backends the one with the smallest
-        median time is taken. A challenge-style run with scores timed a data set's images, so its time is of no size.
+        from published weights only (OWN_WEIGHTS and the user's own networks: also from a user's). Among scan backends
+        the one with the smallest median time is taken. A challenge-style run with scores timed a data set's images, so
+        its time is of no size.
         """
         part = query.figure.split(".")[0]
         options = canonical(query.model, query.options)
@@ -140,7 +148,7 @@ def canonical(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_of_own_weights(record: Record) -> bool:
     """Whether a user's weights stood in for published ones, so that no table may take the record for the network."""
-    return record.weights.status == "custom" and record.model not in OWN_WEIGHTS
+    return record.source is None and record.weights.status == "custom" and record.model not in OWN_WEIGHTS
 
 
 def is_plain(record: Record) -> bool:

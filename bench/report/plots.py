@@ -17,16 +17,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from bench.record import Record
 from bench.report.labels import MARKER_PIXELS, Label, place_labels
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.published import read
 from bench.report.table1 import DATASETS
 
-# Two colours of Okabe and Ito's palette, told apart with any colour vision; the markers differ as well.
-MEASURED, PUBLISHED, FRONT = "#0072B2", "#D55E00", "#6f6f6f"
+# Colours of Okabe and Ito's palette, told apart with any colour vision; the markers differ as well.
+MEASURED, PUBLISHED, OWN, FRONT = "#0072B2", "#D55E00", "#007A5A", "#6f6f6f"
 MARKS = (
     ("published", "o", PUBLISHED, "published (paper's Table 1)"),
     ("measured", "D", MEASURED, "measured here"),
+    ("own", "^", OWN, "measured here, networks of your own"),
 )
 STYLE: dict[Any, Any] = {  # matplotlib types the keys as one Literal of all its settings
     "svg.hashsalt": "esr-bench",
@@ -49,7 +51,17 @@ class Point:
     label: str
     cost: float
     psnr_db: float
-    source: Literal["measured", "published"]
+    source: Literal["measured", "own", "published"]
+
+    @property
+    def here(self) -> bool:
+        """Whether it was measured, be it a network of this project or the user's own."""
+        return self.source != "published"
+
+    @property
+    def colour(self) -> str:
+        """Of its marker and its name."""
+        return {"measured": MEASURED, "own": OWN, "published": PUBLISHED}[self.source]
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ def plotted_dataset(device: DeviceRecords) -> str:
     """The data set to plot: the first of Table 1's with a measured point, else any other, else PREFERRED."""
     scored = sorted({q.dataset for m in device.measured for q in m.record.quality})
     for dataset in [*DATASETS, *scored]:
-        if any(p.source == "measured" for p in quality_points(device, dataset)):
+        if any(p.here for p in quality_points(device, dataset)):
             return dataset
     return PREFERRED
 
@@ -87,16 +99,21 @@ def quality_points(device: DeviceRecords, dataset: str) -> list[Point]:
     infinite PSNR.
     """
     points: list[Point] = []
-    for model, label in dict.fromkeys((m.record.model, m.record.display_name) for m in device.measured):
-        parameters = device.find(Query(model, "complexity.parameters"))
-        psnr = device.find(Query(model, f"quality.{dataset}.psnr_y"))
+    for model, label, options in device.networks():
+        parameters = device.find(Query(model, "complexity.parameters", options))
+        psnr = device.find(Query(model, f"quality.{dataset}.psnr_y", options))
         if parameters and psnr and parameters.value and math.isfinite(psnr.value):
-            points.append(Point(label, parameters.value / 1000, psnr.value, "measured"))
+            points.append(Point(label, parameters.value / 1000, psnr.value, kind(psnr.record)))
     for row in read("table1") if dataset in DATASETS else ():
         parameters_k, psnr_db = row.number("params_k"), row.number(f"{DATASETS[dataset]}_psnr")
         if parameters_k and psnr_db:
             points.append(Point(row.label, parameters_k, psnr_db, "published"))
     return sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source))
+
+
+def kind(record: Record) -> Literal["measured", "own"]:
+    """How a record's point is marked."""
+    return "own" if record.source else "measured"
 
 
 def pareto_front(points: Sequence[Point]) -> list[Point]:
@@ -110,7 +127,7 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 
 def close_up(points: Sequence[Point]) -> Box | None:
     """The box around the measured points, where drawing it larger helps: small, with at least five points in it."""
-    measured = [p for p in points if p.source == "measured"]
+    measured = [p for p in points if p.here]
     if not measured:
         return None
     box = _around(measured)
@@ -136,11 +153,11 @@ def compose(points: Sequence[Point], dataset: str, device_label: str) -> Figure:
     panels = list(figure.subplots(2 if box else 1, squeeze=False)[:, 0])
     for axes in panels:
         _draw_front(axes, points)
-        _draw_points(axes, points)
+        draw_points(axes, points)
         _describe(axes, dataset)
     _fit(panels[0], _around(points))
     instead = "" if dataset == PREFERRED else f" ({PREFERRED} was not measured)"
-    measured = any(p.source == "measured" for p in points)
+    measured = any(p.here for p in points)
     source = (
         f"measured on {device_label}" if measured else f"published points only: none was measured on {device_label}"
     )
@@ -181,7 +198,7 @@ def _frame(axes: Axes, box: Box) -> None:
 
 def _draw_front(axes: Axes, points: Sequence[Point]) -> None:
     front = pareto_front(points)
-    kinds = " and ".join(sorted({p.source for p in points}))
+    kinds = " and ".join(sorted({"measured" if p.here else "published" for p in points}))
     axes.step(
         [p.cost for p in front],
         [p.psnr_db for p in front],
@@ -194,7 +211,8 @@ def _draw_front(axes: Axes, points: Sequence[Point]) -> None:
     )
 
 
-def _draw_points(axes: Axes, points: Sequence[Point]) -> None:
+def draw_points(axes: Axes, points: Sequence[Point]) -> None:
+    """Every point with the marker of its source."""
     for source, marker, colour, name in MARKS:
         chosen = [p for p in points if p.source == source]
         if chosen:
@@ -203,7 +221,7 @@ def _draw_points(axes: Axes, points: Sequence[Point]) -> None:
                 [p.psnr_db for p in chosen],
                 s=50,
                 marker=marker,
-                facecolors=colour if source == "measured" else "none",
+                facecolors="none" if source == "published" else colour,
                 edgecolors=colour,
                 linewidths=1.6,
                 zorder=3,
@@ -226,7 +244,7 @@ def label_points(axes: Axes, points: Sequence[Point], known: Collection[str] = (
     Args:
         known: further networks, which a shortened name must not be taken for.
     """
-    measured = {p.label: p for p in points if p.source == "measured"}
+    measured = {p.label: p for p in points if p.here}
     names = short_names([p.label for p in points], known)
     labels = []
     for p in points:
@@ -238,8 +256,8 @@ def label_points(axes: Axes, points: Sequence[Point], known: Collection[str] = (
                 f"{names[p.label]} (paper)" if own else names[p.label],
                 p.cost,
                 p.psnr_db,
-                MEASURED if p.source == "measured" else PUBLISHED,
-                p.source == "measured",
+                p.colour,
+                p.here,
             )
         )
     place_labels(axes, labels, [(p.cost, p.psnr_db) for p in points])

@@ -96,7 +96,7 @@ def _paper_network(label: str, measured_models: set[str]) -> Network:
 def _further_networks(device: DeviceRecords, shown: set[str | None]) -> list[Network]:
     """Measured networks that the paper's rows do not hold; variants by option only where they were scored."""
     further: dict[tuple[int, str, str], Network] = {}
-    for record in (m.record for m in device.measured if not is_of_own_weights(m.record)):
+    for record in (m.record for m in device.measured if not (m.record.source or is_of_own_weights(m.record))):
         options = canonical(record.model, record.options)
         scored = any(q.dataset in DATASETS for q in record.quality)
         if (not options and record.model not in shown) or (options and scored):
