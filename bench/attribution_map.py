@@ -33,7 +33,7 @@ def gini(values: NDArray[np.floating]) -> float:
     ordered = np.sort(values.astype(np.float64).ravel()) + FLOOR
     n = ordered.size
     ranks = 2 * np.arange(1, n + 1) - n - 1
-    return float((ranks * ordered).sum() / (n * ordered.sum()))
+    return max(0.0, float((ranks * ordered).sum() / (n * ordered.sum())))  # rounding can leave -1e-17
 
 
 def diffusion_index(signed: NDArray[np.floating]) -> float:
