@@ -28,12 +28,12 @@ def gini(values: NDArray[np.floating]) -> float:
     """Gini index of values >= 0 of any shape: 0 where all are equal, 1 - 1/n where one holds everything.
 
     The paper's G = sum_ij |g_i - g_j| / (2 n^2 mean(g)), computed from sorted values in n log n; the published code
-    adds 1e-7 to each value first, and so do we: on maps of 64 x 64 that moves the diffusion index by less than 0.001.
+    adds 1e-7 to each value first, and so do we: on Set5's butterfly that moves the diffusion index by 0.002 to 0.003.
     """
     ordered = np.sort(values.astype(np.float64).ravel()) + FLOOR
     n = ordered.size
     ranks = 2 * np.arange(1, n + 1) - n - 1
-    return float((ranks * ordered).sum() / (n * ordered.sum()))
+    return max(0.0, float((ranks * ordered).sum() / (n * ordered.sum())))  # rounding can leave -1e-17
 
 
 def diffusion_index(signed: NDArray[np.floating]) -> float:

@@ -13,9 +13,9 @@ FIELD_PLOT = "receptive_field.png"
 LAM_INTRO = """\
 Local attribution maps (Gu and Dong, CVPR 2021) by `bench/attribution.py`: how much each LR pixel contributes to the
 detail inside one patch of the output, by gradients integrated from the blurred image to the image. Diffusion index
-DI = 100 (1 - Gini index): the larger, the more pixels take part. DI depends on image, patch and image size, so compare
-it within one image only. Sum: of the map, over the change of the detected detail along the path; 1 without the error
-of the sum over steps."""
+DI = 100 (1 - Gini index): the larger, the more pixels take part. DI depends on image, patch and number of
+steps, so compare it within one figure only. Sum: of the map, over the change of the detected detail along the path; 1
+without the error of the sum over steps."""
 FIELD_INTRO = """\
 Effective receptive field: gradient of single output pixels with respect to the LR image, at random positions of many
 images. Radius in LR pixels, mean over images [95 % bootstrap interval over images], that holds 50 % or 95 % of the

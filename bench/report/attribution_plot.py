@@ -82,17 +82,19 @@ def draw_fields(records: Sequence[FieldRecord], labels: Sequence[str]) -> bytes:
     """How much of the absolute gradient lies within a distance, all networks; then where it lies, a panel a network."""
     with mpl.rc_context(STYLE):
         width = PANEL * (1.6 + len(records)) + 0.6
-        figure = Figure(figsize=(width, PANEL + 0.9), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(width, PANEL + 1.5), dpi=DPI, layout="constrained")  # room for titles of square panels
         FigureCanvasAgg(figure)
         ratios = [1.6, *[1.0] * len(records)]
         curves, *maps = figure.subplots(1, 1 + len(records), width_ratios=ratios)
         for record, label, axes in zip(records, labels, maps, strict=True):
             share = record.absolute.array().astype(np.float64)
             curves.plot(*cumulated(share), label=label, linewidth=1.4)
-            with np.errstate(divide="ignore"):  # no gradient at all is the scale's lower end
-                axes.imshow(np.log10(share / share.max()), vmin=-DECADES, vmax=0, cmap="magma", interpolation="nearest")
+            scaled = np.log10(np.maximum(share / share.max(), 10.0**-DECADES))
+            axes.imshow(scaled, vmin=-DECADES, vmax=0, cmap="magma", interpolation="nearest")
             axes.set_title(f"{_broken(label)}\n{record.dataset}, {record.size}x{record.size}", fontsize=9)
-            axes.set_axis_off()
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(False)
         curves.axhline(0.95, color="grey", linestyle="--", linewidth=0.8)
         curves.set_xlabel("distance (LR pixels)")
         curves.set_ylabel("share of the gradient")
