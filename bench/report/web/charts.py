@@ -128,7 +128,7 @@ def first_set(found: Iterable[str]) -> str:
 def _spec(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
     """The Vega-Lite specification; the page sets the parameters `dataset` and `find`."""
     sought = "find === '' || indexof(lower(datum.network), lower(find)) >= 0"
-    leftmost = "scale('x', datum.cost) < 7 * length(datum.network)"  # a name to the left would cross the axis
+    leftmost = "scale('x', datum.cost) < 14 + 5.2 * length(datum.network)"  # a name to the left would cross the axis
     x = {"field": "cost", "type": "quantitative", "scale": {"type": "log", "padding": 24, "nice": False}}
     y = {"field": "psnr", "type": "quantitative", "scale": {"zero": False, "padding": 24, "nice": False}}
     point = {
