@@ -14,6 +14,7 @@ from bench.report.web.grid import Grid, plain
 from bench.report.web.images import record_images
 from bench.training_record import FILE
 
+OMITTED = ("schema", "lr_png")  # fields of studies that are no settings
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -40,9 +41,11 @@ def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) 
     for file, record in _study_records(studies).items():
         settings = getattr(record, "settings", None)
         about = dataclasses.asdict(settings) if settings else {}
-        about |= {k: v for k, v in vars(record).items() if isinstance(v, str | int | float) and k != "schema"}
+        holder = getattr(record, "network", record)  # of an attribution, what holds its environment
+        parts = {**vars(holder), **vars(record)}
+        about |= {k: v for k, v in parts.items() if isinstance(v, str | int | float) and k not in OMITTED}
         about |= getattr(record, "config", {})
-        facts = (("Settings", _facts(about)), ("Environment", _facts(record.environment)))
+        facts = (("Settings", _facts(about)), ("Environment", _facts(holder.environment)))
         found.append(Entry(file, places[file], file.split("/")[0], facts))
     return found
 
@@ -52,6 +55,9 @@ def _study_records(studies: Studies) -> dict[str, Any]:
     records: dict[str, Any] = {f"scan/{r.settings.file_name}": r for r in studies.scans}
     records |= {f"accuracy/{r.file_name}": r for r in studies.accuracies}
     records |= {f"step/{r.settings.file_name}": r for r in studies.steps}
+    records |= {f"scaling/{r.file_name}": r for r in studies.scalings}
+    records |= {f"attribution/{r.file_name}": r for r in studies.lams}
+    records |= {f"attribution/{r.file_name}": r for r in studies.fields}
     return records | {f"training/{r.name}/{FILE}": r for r in studies.trainings}
 
 
@@ -62,6 +68,8 @@ def _network(file: str, record: Record, anchor: str) -> Entry:
         ("Weights", _facts(dataclasses.asdict(record.weights))),
         ("Measured", _facts(made)),
     ]
+    if record.source:
+        facts.append(("Source", _facts(dataclasses.asdict(record.source))))
     if r := record.runtime:
         samples = {"cold (ms)": r.cold_ms, "warm-up (ms)": r.warmup_ms, "samples (ms)": r.samples_ms}
         facts.append(("Time", _facts({**samples, "in turn with": r.interleaved_with, "cut short": r.interrupted})))

@@ -11,13 +11,18 @@ from typing import Any
 from bench.report import markup
 from bench.report.cost_plots import COSTS
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.report.plots import PREFERRED, Point, pareto_front, quality_points
+from bench.report.plots import PREFERRED, Point, kind, pareto_front, quality_points
 from bench.report.table1 import DATASETS
 from bench.report.web.images import datasets
 
 VEGA_LITE = "6.4"
 SIZES = (("complexity.parameters", 1e-3, "Parameters (thousands)"), *COSTS)
 TITLES = ("parameters", "FLOPs", "time", "memory")
+SOURCES = {
+    "measured": "measured here",
+    "own": "your own, measured here",
+    "published": "published in the paper's Table 1",
+}
 HEIGHT = 340  # pixels
 NAME_HEIGHT = 0.06  # of the range of PSNR: names that are closer would lie on each other
 
@@ -34,21 +39,23 @@ class Chart:
 
 def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
     """A chart for every cost that was measured. `anchors`: record's file -> its place in the page."""
-    scores = {d: _scores(device, d) for d in datasets(device)}
-    models = dict.fromkeys((m.record.model, m.record.display_name) for m in device.measured)
+    scores = {d: _found(device, f"quality.{d}.psnr_y") for d in datasets(device)}
+    sizes = _found(device, "complexity.parameters")
     made = []
     for (figure, scale, axis), title in zip(SIZES, TITLES, strict=True):
-        costs = {model: device.find(Query(model, figure)) for model, _ in models}
+        costs = _found(device, figure)
         rows: list[dict[str, Any]] = []
         for dataset, scored in scores.items():
             points = {}
-            for model, label in models:
-                cost, psnr = costs[model], scored.get(model)
-                if cost and psnr and cost.value > 0 and math.isfinite(psnr.value) and _has_parameters(device, model):
-                    point = Point(label, cost.value * scale, psnr.value, "measured")
+            for name in scored.keys() & costs.keys():
+                cost, psnr, size = costs[name], scored[name], sizes.get(name)
+                # Bicubic has no parameters: left out, as in the paper's figure. An own network may be uncountable.
+                sized = size.value if size else psnr.record.source
+                if sized and cost.value > 0 and math.isfinite(psnr.value):
+                    point = Point(name[1], cost.value * scale, psnr.value, kind(psnr.record))
                     points[point] = anchors.get(psnr.file, "")
             if figure == "complexity.parameters" and points and dataset in DATASETS:
-                points |= {p: "" for p in quality_points(device, dataset) if p.source == "published"}
+                points |= {p: "" for p in quality_points(device, dataset) if not p.here}
             rows += _rows(points, dataset, axis) if points else []
         if rows:
             key = figure.replace(".", "-")
@@ -56,26 +63,20 @@ def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
     return made
 
 
-def _has_parameters(device: DeviceRecords, model: str) -> bool:
-    """Bicubic has none: left out, as in the figure of the paper."""
-    found = device.find(Query(model, "complexity.parameters"))
-    return found is not None and found.value > 0
-
-
-def _scores(device: DeviceRecords, dataset: str) -> dict[str, Found]:
-    models = dict.fromkeys(m.record.model for m in device.measured)
-    found = {model: device.find(Query(model, f"quality.{dataset}.psnr_y")) for model in models}
-    return {model: f for model, f in found.items() if f}
+def _found(device: DeviceRecords, figure: str) -> dict[tuple[str, str], Found]:
+    """Model and name of each network that has the figure -> its record."""
+    found = {(model, name): device.find(Query(model, figure, options)) for model, name, options in device.networks()}
+    return {network: f for network, f in found.items() if f}
 
 
 def _rows(points: Mapping[Point, str], dataset: str, axis: str) -> list[dict[str, Any]]:
     """The chart's data: a row a point, in an order that depends on nothing else."""
     front = pareto_front(list(points))
-    named = _named([p for p in front if p.source == "measured"], [p.psnr_db for p in points])
+    named = _named([p for p in front if p.here], [p.psnr_db for p in points])
     rows = []
     for point in sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source)):
         cost = f"{point.cost:,.0f}" if point.cost >= 100 else f"{point.cost:.3g}"
-        where = "measured here" if point.source == "measured" else "published in the paper's Table 1"
+        where = SOURCES[point.source]
         rows.append(
             {
                 "dataset": dataset,
@@ -127,7 +128,7 @@ def first_set(found: Iterable[str]) -> str:
 def _spec(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
     """The Vega-Lite specification; the page sets the parameters `dataset` and `find`."""
     sought = "find === '' || indexof(lower(datum.network), lower(find)) >= 0"
-    leftmost = "scale('x', datum.cost) < 7 * length(datum.network)"  # a name to the left would cross the axis
+    leftmost = "scale('x', datum.cost) < 14 + 5.2 * length(datum.network)"  # a name to the left would cross the axis
     x = {"field": "cost", "type": "quantitative", "scale": {"type": "log", "padding": 24, "nice": False}}
     y = {"field": "psnr", "type": "quantitative", "scale": {"zero": False, "padding": 24, "nice": False}}
     point = {
@@ -156,8 +157,14 @@ def _spec(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
             **point,
         },
         {
+            "name": "own",
+            "transform": [{"filter": "datum.source === 'own'"}],
+            "mark": {"type": "point", "shape": "triangle-up", "size": 130, "filled": True, "cursor": "pointer"},
+            **point,
+        },
+        {
             "name": "names",
-            "transform": [{"filter": f"datum.source === 'measured' && (find === '' ? datum.named : {sought})"}],
+            "transform": [{"filter": f"datum.source !== 'published' && (find === '' ? datum.named : {sought})"}],
             "mark": {
                 "type": "text",
                 "align": {"expr": f"{leftmost} ? 'left' : 'right'"},

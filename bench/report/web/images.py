@@ -31,7 +31,8 @@ def datasets(device: DeviceRecords) -> list[str]:
 
 def scored(device: DeviceRecords, dataset: str) -> list[Scored]:
     """The networks as they are, without options, that were scored on `dataset`."""
-    found = (device.find(Query(m, f"quality.{dataset}.psnr_y")) for m in _models(device))
+    figure = f"quality.{dataset}.psnr_y"
+    found = (device.find(Query(model, figure, options)) for model, _, options in device.networks())
     return [Scored(f.record.display_name, f.file, _images(f.record, dataset)) for f in found if f]
 
 
@@ -92,10 +93,6 @@ def record_images(record: Record) -> list[Grid]:
             rows.append(plain([image.name, f"{image.height}x{image.width}", *cells, time]))
         grids.append(Grid(f"{quality.dataset}, LR {quality.lr_source}", IMAGE_HEADERS, tuple(rows), 2))
     return grids
-
-
-def _models(device: DeviceRecords) -> list[str]:
-    return list(dict.fromkeys(m.record.model for m in device.measured))
 
 
 def _images(record: Record, dataset: str) -> tuple[ImageQuality, ...]:

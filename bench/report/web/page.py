@@ -59,6 +59,7 @@ class View:
     networks: Grid
     charts: list[Chart]
     first_set: str
+    own: bool
     papers: list[Part]
     findings: list[Explained]
     measured: list[Grid]
@@ -117,6 +118,7 @@ def _view(report: DeviceReport) -> View:
         tables.networks(rows),
         drawn,
         first_set(drawn[0].fronts) if drawn else "",
+        any(m.record.source for m in device.measured),
         [Part(t.title, tuple(tables.comparisons(t)), html(missing_notes(t.entries))) for t in report.tables],
         [Explained(f"({f.known.key}) {f.known.title}", f.verdict, html(_body(f))) for f in report.findings],
         tables.measured(device),

@@ -2,6 +2,7 @@
 
 import vl_convert
 
+from bench.record import Source, WeightsInfo
 from bench.report.lookup import DeviceRecords
 from bench.report.web.charts import VEGA_LITE, charts
 from tests.bench.report.conftest import MakeDevice
@@ -37,6 +38,16 @@ def test_points_and_front_by_hand(make_device: MakeDevice) -> None:
     assert "small, measured here: 30.000 dB" in sizes.fronts["photos"]
     assert "worse" not in sizes.fronts["photos"]
     assert [r["network"] for r in times.spec["data"]["values"]] == ["small"]
+
+
+def test_an_own_network_is_marked_as_such_even_where_it_cannot_be_counted(make_device: MakeDevice) -> None:
+    own = record(
+        "mine-0a", "mine", options={"width": 8}, runtime=runtime(2.0), quality=[quality("photos", 30.0)],
+        source=Source("file", "mine.py", "ab" * 32), weights=WeightsInfo("custom", "w.pth", "cd" * 32),
+    )  # fmt: skip
+    (times,) = charts(make_device([own]), {})
+    (row,) = times.spec["data"]["values"]
+    assert (row["network"], row["source"], row["cost"]) == ("mine", "own", 2.0)
 
 
 def test_names_on_the_front_keep_their_distance(make_device: MakeDevice) -> None:

@@ -4,17 +4,35 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
 
+from bench.attribution_record import Attributed, BlurPath, Grid, LamRecord, Patch
 from bench.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
 from bench.record_file import write_record
 from bench.report.build import build, main
 from bench.report.lookup import load
+from bench.report.studies import Studies
+from bench.report.web import appendix
 from bench.report.web.page import TEMPLATES, charting_library
-from tests.bench.report.records import RLFN_COUNTS, SETS, complexity, memory, quality, record, runtime
+from bench.scan_record import FORWARD, Cell
+from tests.bench.report.records import (
+    BASE,
+    RLFN_COUNTS,
+    SETS,
+    accuracy_record,
+    accuracy_result,
+    complexity,
+    memory,
+    quality,
+    record,
+    runtime,
+    scan_measurement,
+    scan_record,
+)
 
 LARGEST = 6 * 2**20
 EVIL = "<script>document.title='run'</script>\"'><img src=x onerror=\"document.title='run'\">"
@@ -98,6 +116,31 @@ def test_machines_have_sections_of_their_own(full_folder: Path) -> None:
 def test_unusable_records_are_named(full_folder: Path) -> None:
     (full_folder / "cut.json").write_text("{", encoding="utf-8")
     assert "<code>cut.json</code>: the file is not a complete JSON record" in page_of(full_folder)
+
+
+def test_studies_are_shown_and_their_records_listed(full_folder: Path) -> None:
+    lost = Attributed("dvmsr", {}, "DVMSR", 4, WeightsInfo("official"), None, "cpu", "Test CPU", 2, "2026", {"os": "X"})
+    studies = Studies(
+        scans=(scan_record([scan_measurement(Cell(1, 1024, FORWARD), "native", 1.0)]),),
+        accuracies=(accuracy_record([accuracy_result(BASE, 32.0, 0)]),),
+        lams=(lam_record(lost),),
+    )
+    device = load(full_folder).devices[0]
+    places = appendix.anchors(device, studies)
+    entries = appendix.entries(device, studies, places)
+    facts = {entry.title: dict(entry.facts) for entry in entries}
+    assert ("os", "X") in facts["attribution"]["Environment"]
+    assert ("cpu", "Test CPU") in facts["scan"]["Environment"]
+    assert "lr_png" not in dict(facts["attribution"]["Settings"])
+    page = build(load(full_folder), replace(studies, lams=()))["report.html"].decode()
+    assert "<summary>Every cell</summary>" in page
+    assert 'src="data:image/png;base64,' in page
+    assert f"<code>{next(file for file in places if file.startswith('accuracy/'))}</code></summary>" in page
+
+
+def lam_record(network: Attributed) -> LamRecord:
+    """Whose images say nothing."""
+    return LamRecord(network, "a", "cGln", Patch(0, 0, 2), BlurPath(), Grid(0, 0, ""), 0.0, 1.0)
 
 
 def test_few_records_make_a_page(tmp_path: Path) -> None:
