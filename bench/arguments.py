@@ -95,7 +95,6 @@ def build_parser() -> argparse.ArgumentParser:
     own.add_argument("--state-key", metavar="KEY", help="entry of the weights file (default: params_ema, params, ...)")
     own.add_argument("--scale", type=int, default=4, metavar="4", help="x4 is the only scale that is measured")
     own.add_argument("--allow-unsafe-weights", metavar="WHY", help="unpickle weights, which can run code; say why")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
     add(
         "--data",
         nargs="+",
@@ -103,6 +102,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="data sets, in full; 'available': those found, 'all': downloaded too (default: found, within the budget)",
     )
     add("--limit", type=int, metavar="N", help="the first N images of each data set only, which is then called so")
+    add_timing_arguments(parser, "each measurement of each network")
+    add("--ntire-compat", action="store_true", help="time as the challenge script: no warm-up, one pass an image, mean")
+    add("--measure", nargs="+", choices=["counts", *PARTS], default=list(PARTS), help="(default: everything)")
+    add("--out", type=Path, default=Path("results/records"), help="folder of records (default: results/records)")
+    add("--reuse", action="store_true", help="keep what a finished record in --out already holds, measure the rest")
+    add("--json", action="store_true", help="print the records as JSON instead of a table")
+    return parser
+
+
+def add_timing_arguments(parser: argparse.ArgumentParser, budget_of: str) -> None:
+    """The flags of a timed pass, for every command that makes a Plan. `budget_of`: what one time budget is for."""
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
     add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
     add("--input-size", default="256", metavar="N|HxW", help="LR input of counts, runtime and memory (default: 256)")
     add("--precision", default="fp32", choices=PRECISIONS, help="(default: fp32, with TF32 off)")
@@ -118,18 +130,12 @@ def build_parser() -> argparse.ArgumentParser:
         type=float,
         default=TIME_BUDGET_S,
         metavar="S",
-        help=f"seconds for each measurement of each network, at least one sample (default: {TIME_BUDGET_S:.0f})",
+        help=f"seconds for {budget_of}, at least one sample (default: {TIME_BUDGET_S:.0f})",
     )
-    add("--ntire-compat", action="store_true", help="time as the challenge script: no warm-up, one pass an image, mean")
-    add("--measure", nargs="+", choices=["counts", *PARTS], default=list(PARTS), help="(default: everything)")
-    add("--out", type=Path, default=Path("results/records"), help="folder of records (default: results/records)")
-    add("--reuse", action="store_true", help="keep what a finished record in --out already holds, measure the rest")
-    add("--json", action="store_true", help="print the records as JSON instead of a table")
-    return parser
 
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
-    """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
+    """Check the arguments of `build_parser` against this machine. Raises EsrError that names the flag and the cure."""
     choices = list({choice.label: choice for choice in map(parse_choice, arguments.model)}.values())
     choices = with_flags(choices, arguments)
     own = any(choice.own for choice in choices)

@@ -100,6 +100,7 @@ OTHER_RULES: dict[Any, Count] = {
     aten.max_pool2d_with_indices: _pooling,
     aten.avg_pool2d: _pooling,
     aten._adaptive_avg_pool2d: _per_input(1),
+    aten.adaptive_max_pool2d: _per_input(1),
     aten.sort: _sort,
     aten._fft_c2c: _fft(5),
     aten._fft_r2c: _fft(2.5),
@@ -108,12 +109,12 @@ OTHER_RULES: dict[Any, Count] = {
 # Moving, naming and making data is no arithmetic.
 _FREE = (
     "_conj _reshape_alias _to_copy _unsafe_view alias arange as_strided bitwise_and bitwise_not cat ceil chunk "
-    "clone complex constant_pad_nd contiguous copy detach empty empty_like empty_strided expand fill flip floor "
-    "full full_like gather index index_put index_select lift_fresh logical_and logical_not masked_fill "
-    "native_dropout new_empty new_full new_ones new_zeros ones ones_like permute pixel_shuffle pixel_unshuffle "
-    "reflection_pad2d remainder repeat replication_pad2d reshape resize roll scalar_tensor scatter scatter_add "
-    "select slice split split_with_sizes squeeze stack t transpose tril triu unbind unfold unsafe_split "
-    "unsqueeze upsample_nearest2d view view_as_complex view_as_real zero zeros zeros_like"
+    "clone complex constant_pad_nd contiguous copy detach embedding empty empty_like empty_strided expand fill "
+    "flip floor full full_like gather im2col index index_put index_select lift_fresh logical_and logical_not "
+    "masked_fill native_dropout new_empty new_full new_ones new_zeros ones ones_like permute pixel_shuffle "
+    "pixel_unshuffle reflection_pad2d remainder repeat replication_pad2d reshape resize roll scalar_tensor "
+    "scatter scatter_add select slice split split_with_sizes squeeze stack t transpose tril triu unbind unfold "
+    "unsafe_split unsqueeze upsample_nearest2d view view_as_complex view_as_real zero zeros zeros_like"
 )
 FREE = {getattr(aten, name) for name in _FREE.split()}
 

@@ -2,9 +2,10 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -43,3 +44,22 @@ def step(label: str, total: float | None) -> Iterator[Step]:
     seconds = time.monotonic() - begin
     if not sys.stderr.isatty() and seconds > LOG_AFTER_S:
         console.print(f"{label}: {seconds:.0f} s", markup=False, highlight=False, soft_wrap=True)
+
+
+class Named(Protocol):
+    """What a pass is of."""
+
+    name: str
+
+
+@contextmanager
+def passes(label: str, seconds: float) -> Iterator[Callable[[Named, str], None]]:
+    """A step of timed passes within a time budget; yields what is to be called before each, with its kind."""
+    begin = time.monotonic()
+    with step(f"{label} [s]", total=round(seconds)) as progress:
+
+        def on_pass(of: Named, kind: str) -> None:
+            progress.describe(f"{of.name}: {kind} [s]")
+            progress.reach(round(time.monotonic() - begin))
+
+        yield on_pass

@@ -1,6 +1,5 @@
 """Measure the networks of a plan one stage after the other, writing each network's record after every stage."""
 
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -8,10 +7,10 @@ from bench.arguments import ALL_FOUND, ALL_PUBLIC, Plan
 from bench.console import Tell
 from bench.datasets import Dataset, DatasetNotFoundError, ImagePair, find_dataset, list_datasets
 from bench.estimate import LONG_PASS_S, pass_estimate_s
-from bench.progress import step
+from bench.progress import passes, step
 from bench.quality import measure_quality
 from bench.record import Runtime
-from bench.runtime import Contestant, measure_runtimes, shortened
+from bench.runtime import measure_runtimes, shortened
 from bench.statistics import summarise
 from bench.subject import Subject, adopt, settle_weights, start_all
 from bench.worker import Worker
@@ -109,13 +108,7 @@ def _measure_runtimes(subjects: Sequence[Subject], workers: dict[str, Worker], t
     # Memory alone needs the first passes, but no samples worth the name.
     runs = plan.runs if "runtime" in plan.measure else 1
     names = [s.name for s in subjects]
-    begin = time.monotonic()
-    with step("runtime [s]", total=round(plan.time_budget_s * len(names))) as progress:
-
-        def on_pass(worker: Contestant, kind: str) -> None:
-            progress.describe(f"{worker.name}: {kind} [s]")
-            progress.reach(round(time.monotonic() - begin))
-
+    with passes("runtime", plan.time_budget_s * len(names)) as on_pass:
         timed = measure_runtimes(
             [workers[name] for name in names],
             plan.device.type,

@@ -11,7 +11,6 @@ import argparse
 import datetime
 import math
 import signal
-import time
 import warnings
 from contextlib import ExitStack
 
@@ -21,9 +20,9 @@ from bench.arguments import parse_device
 from bench.choice import parse_options
 from bench.console import Tell, open_console
 from bench.environment import describe, device_name
-from bench.progress import step
+from bench.progress import passes
 from bench.report.step import step_cells
-from bench.runtime import Contestant, measure_runtimes
+from bench.runtime import measure_runtimes
 from bench.step_contender import StepContender, StepJob
 from bench.step_record import StepMeasurement, StepRecord, StepSettings, write_step
 from bench.summary import print_cells
@@ -128,16 +127,11 @@ def _measure(
     arguments: argparse.Namespace,
     tell: Tell,
 ) -> list[StepMeasurement]:
-    runs, begin = arguments.runs or RUNS[device.type], time.monotonic()
+    runs = arguments.runs or RUNS[device.type]
     with ExitStack() as stack:
         jobs = [StepJob(settings, backend, batch, str(device)) for backend in backends]
         contenders = [stack.enter_context(StepContender(job)) for job in jobs]
-        progress = stack.enter_context(step("steps [s]", total=round(arguments.time_budget * len(jobs))))
-
-        def on_pass(contender: Contestant, kind: str) -> None:
-            progress.describe(f"{contender.name}: {kind} [s]")
-            progress.reach(round(time.monotonic() - begin))
-
+        on_pass = stack.enter_context(passes("steps", arguments.time_budget * len(jobs)))
         timed = measure_runtimes(contenders, device.type, runs, arguments.time_budget, False, on_pass, tell)
     measurements = []
     for backend, one in zip(backends, timed, strict=True):

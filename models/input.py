@@ -62,12 +62,17 @@ def training_pair(lr: Tensor, hr: Tensor, spec: ModelSpec) -> tuple[Tensor, Tens
     Where the network's input is enlarged, that is done patch by patch; only the two LR pixels around a patch's border
     differ from a patch of the enlarged image.
     """
+    return batch_input(lr, spec), _luma(hr) if spec.color == "y" else hr
+
+
+def batch_input(lr: Tensor, spec: ModelSpec) -> Tensor:
+    """An RGB batch in [0, 1], (b, 3, h, w) -> what the network takes in, white at 1; gradients pass through."""
     if spec.color == "y":
-        lr, hr = (_luma(x) for x in (lr, hr))
+        lr = _luma(lr)
     if spec.enlarged:
         rows, columns = (resize_matrix(n, spec.scale, lr.device).to(lr.dtype) for n in lr.shape[2:])
         lr = rows @ lr @ columns.T
-    return lr, hr
+    return lr
 
 
 def _luma(x: Tensor) -> Tensor:

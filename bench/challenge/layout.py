@@ -76,12 +76,22 @@ def _conditions(function: ast.FunctionDef) -> list[ast.expr]:
 
 def _model_ids(test: ast.expr) -> list[int]:
     """The numbers that `model_id` or `args.model_id` is compared with, by == or in."""
-    found = []
+    found: list[int] = []
     for node in ast.walk(test):
         if isinstance(node, ast.Compare) and ast.unparse(node.left) in ("model_id", "args.model_id"):
-            values = [n for c in node.comparators for n in ast.walk(c) if isinstance(n, ast.Constant)]
-            found += [v.value for v in values if isinstance(v.value, int) and isinstance(node.ops[0], ast.Eq | ast.In)]
+            for operator, value in zip(node.ops, node.comparators, strict=True):
+                if isinstance(operator, ast.Eq | ast.In):
+                    found += _numbers(value)
     return found
+
+
+def _numbers(value: ast.expr) -> list[int]:
+    try:
+        read = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError):
+        return []
+    many = read if isinstance(read, list | tuple | set) else [read]
+    return [number for number in many if isinstance(number, int)]
 
 
 def _special_forwards(run: ast.FunctionDef | None) -> dict[int, str]:

@@ -66,7 +66,8 @@ class Submission:
         if not isinstance(self.model, nn.Module):
             raise RefusedError(f"select_model gave a {type(self.model).__name__}, not a network")
         if passes:
-            ran = ", ".join(f"{name} {count} times" for name, count in Counter(passes).items())
+            often = {1: "once", 2: "twice"}
+            ran = ", ".join(f"{name} {often.get(n, f'{n} times')}" for name, n in Counter(passes).items())
             warm = "; its cold start is warm" if type(self.model).__name__ in passes else ""
             self.notes.append(f"ran {ran} before it was handed over{warm}")
         self._settle("while it was built")
@@ -128,7 +129,13 @@ class Submission:
                 flops = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total()
             else:
                 flops = summary.get_model_flops(self.model, size, False)
-        return {"flops": int(flops), "activations": int(activations), "num_conv": int(convolutions)}
+        convention = "fvcore" if self.job["fvcore"] else "hooks on modules"
+        return {
+            "convention": convention,
+            "flops": int(flops),
+            "activations": int(activations),
+            "num_conv": int(convolutions),
+        }
 
     def check(self) -> list[str]:
         """Run it on small images and look at what comes back. Raises RefusedError for what cannot be scored."""

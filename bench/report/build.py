@@ -1,4 +1,4 @@
-"""Build the report from records alone: tables (CSV, Markdown), figure (PNG, SVG) and explanations.
+"""Build the report from records alone: a page (HTML, Markdown), tables (CSV, Markdown), figure (PNG, SVG).
 
 python bench/report/build.py --records results/records --out results/report
 """
@@ -14,18 +14,20 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record_file import write_bytes
-from bench.report import accuracy, page, plots, scan, step, summary, training
+from bench.report import accuracy, attribution, page, plots, scaling, scan, step, summary, training
 from bench.report.backends import backends_body
+from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
 from bench.report.own import own_body
 from bench.report.scan_plot import draw_scan
-from bench.report.studies import Studies, load_studies
+from bench.report.studies import FOLDERS, Studies, load_studies
 from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
 from bench.report.trust import LeftOut
+from bench.report.web.page import PAGE, html_page
 from models.errors import EsrError
 
 TABLES = (table1, table2, table6, table9, parameter_table)
@@ -35,7 +37,8 @@ NO_STUDIES = Studies()
 def build(loaded: Loaded, studies: Studies = NO_STUDIES) -> dict[str, bytes]:
     """Path below the output folder -> content. The same records always give the same bytes.
 
-    Several devices get a folder each and an index. Raises EsrError if no record is left to report.
+    Several devices share the HTML page and get a folder each for the rest and an index. Raises EsrError if no record is
+    left to report.
     """
     if not loaded.devices:
         raise EsrError(
@@ -43,12 +46,14 @@ def build(loaded: Loaded, studies: Studies = NO_STUDIES) -> dict[str, bytes]:
             f"({len(loaded.left_out)} left out); measure again with ./run_all.sh --fresh"
         )
     left_out = [*loaded.left_out, *studies.left_out, *studies.homeless(loaded.devices)]
-    if len(loaded.devices) == 1:
-        return _device_files(loaded.devices[0], studies.of(loaded.devices[0]), left_out)
-    files = {"report.md": page.index_page(loaded.devices, left_out).encode()}
-    for device in loaded.devices:
-        own = _device_files(device, studies.of(device), left_out)
-        files |= {f"{device.slug}/{name}": data for name, data in own.items()}
+    reports = [_contents(device, studies.of(device)) for device in loaded.devices]
+    files = {PAGE: html_page(reports, left_out)}
+    if len(reports) == 1:
+        return files | _device_files(reports[0], left_out)
+    files["report.md"] = page.index_page(loaded.devices, left_out).encode()
+    for report in reports:
+        own = _device_files(report, left_out)
+        files |= {f"{report.device.slug}/{name}": data for name, data in own.items()}
     return files
 
 
@@ -57,13 +62,17 @@ def judge_all(device: DeviceRecords) -> list[Finding]:
     return [judge(known, device) for known in known_differences(device)]
 
 
-def _device_files(device: DeviceRecords, studies: Studies, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
-    tables = [make(device) for make in TABLES]
-    dataset = plots.plotted_dataset(device)
+def _contents(device: DeviceRecords, studies: Studies) -> DeviceReport:
     sections, study_files = study_sections(device, studies)
-    report = page.device_page(device, dataset, tables, sections, judge_all(device), left_out)
-    files = {"report.md": report.encode()}
-    for table in tables:
+    tables = tuple(make(device) for make in TABLES)
+    dataset = plots.plotted_dataset(device)
+    return DeviceReport(device, studies, dataset, tables, tuple(sections), study_files, tuple(judge_all(device)))
+
+
+def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
+    device, dataset = report.device, report.dataset
+    files = {"report.md": page.device_page(report, left_out).encode()}
+    for table in report.tables:
         files[f"{table.key}.md"] = table.markdown.encode()
         files[f"{table.key}.csv"] = table.csv.encode()
     files["measured.md"] = summary.measured_markdown(device).encode()
@@ -72,7 +81,7 @@ def _device_files(device: DeviceRecords, studies: Studies, left_out: Sequence[Le
     files |= {f"figure1.{kind}": data for kind, data in drawn.items()}
     if costs := draw_costs(device, dataset):
         files[PLOT] = costs
-    return files | study_files
+    return files | dict(report.study_files)
 
 
 def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], dict[str, bytes]]:
@@ -101,6 +110,17 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
         files["step.md"] = f"# Training steps\n\n{body}".encode()
         files["step.csv"] = step.step_csv(studies.steps).encode()
         sections.append(f"## Training steps\n\n{body}".rstrip())
+    if studies.scalings:
+        body = scaling.scaling_body(studies.scalings)
+        files["scaling.md"] = f"# Input sizes\n\n{body}".encode()
+        files["scaling.csv"] = scaling.scaling_csv(studies.scalings).encode()
+        files[scaling.PLOT] = scaling.scaling_plot(studies.scalings)
+        sections.append(f"## Input sizes\n\n{body}".rstrip())
+    if studies.lams or studies.fields:
+        body = attribution.attribution_body(studies.lams, studies.fields)
+        files["attribution.md"] = f"# Attribution\n\n{body}".encode()
+        files |= attribution.attribution_files(studies.lams, studies.fields)
+        sections.append(f"## Attribution\n\n{body}".rstrip())
     if studies.trainings:
         body = training.training_body(studies.trainings)
         files["training.md"] = f"# Networks trained here\n\n{body}".encode()
@@ -130,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--records",
         type=Path,
         default=Path("results/records"),
-        help="folder with records; scan/, accuracy/, step/ and training/ beside it are taken too",
+        help=f"folder with records; {', '.join(f'{name}/' for name in FOLDERS)} beside it are taken too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)

@@ -18,7 +18,14 @@ from bench.report.plots import DPI, MEASURED, STYLE
 from bench.score import AS_IS, RULES, VARIANTS, Baseline, Entry, Ranked, Rule, rank, sensitivity
 from bench.statistics import mean_psnr, summarise
 
-COUNTS = (("flops", "flops_published", 1e9), ("activations", "activations_published", 1e6), ("num_conv", "conv2d", 1))
+PLOT = "ranking.png"
+HOOKS = "hooks on modules"  # how challenges before 2024 counted
+COUNTS = (
+    ("num_parameters", "parameters", 1e6),
+    ("flops", "flops_published", 1e9),
+    ("activations", "activations_published", 1e6),
+    ("num_conv", "conv2d", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class ChallengeReport:
 def challenge_report(
     records: Sequence[TeamRecord], year: int, baseline: int, published: bool, out: Path
 ) -> ChallengeReport:
-    """Write ranking.csv, ranking.md and ranking.png into `out`.
+    """Write ranking.csv, ranking.md and, where anything was timed, ranking.png into `out`.
 
     Args:
         year: of the rule.
@@ -43,9 +50,11 @@ def challenge_report(
     entries = [_entry(record) for record in records]
     ranked = rank(entries, rule, over)
     by_name = {_name(record): record for record in records}
+    scored = [r for r in ranked if r.score is not None]
     headers, rows = _ranking(ranked, by_name)
     pages = [
         _heading(records, rule, over),
+        f"![Scores with their intervals]({PLOT})" if scored else "",
         markdown_table(headers, rows),
         _sensitivity(entries, rule, over),
         _counts(records),
@@ -55,8 +64,9 @@ def challenge_report(
     files = {
         "ranking.csv": csv_text(headers, rows).encode(),
         "ranking.md": ("\n\n".join(page for page in pages if page) + "\n").encode(),
-        "ranking.png": _plot(ranked, rule),
     }
+    if scored:
+        files[PLOT] = _plot(scored, rule)
     for name, content in files.items():
         write_bytes(out / name, content)
     measured = sum(record.status == "measured" for record in records)
@@ -196,8 +206,8 @@ def _sensitivity(entries: Sequence[Entry], rule: Rule, over: Baseline | None) ->
 
 
 def _counts(records: Sequence[TeamRecord]) -> str:
-    headers = ["Team", "FLOPs (G): ours", "its own code", "published", "Activations (M): ours", "its own code"]
-    headers += ["published", "Conv2d: ours", "its own code", "published", "Agree"]
+    kinds = ("Parameters (M)", "FLOPs (G)", "Activations (M)", "Conv2d")
+    headers = ["Team", *(h for kind in kinds for h in (f"{kind}: ours", "its own code", "published")), "Agree"]
     rows, equal, compared = [], 0, 0
     for record in records:
         if not record.complexity:
@@ -208,7 +218,8 @@ def _counts(records: Sequence[TeamRecord]) -> str:
             ours = getattr(record.complexity, field)
             theirs, published = record.their_counts.get(key), record.published.get(key)
             decimals = 0 if unit == 1 else 6
-            same_code = theirs is None or theirs == ours
+            other = key == "flops" and record.their_counts.get("convention") == HOOKS
+            same_code = theirs is None or theirs == ours or other
             same_paper = published is None or (ours is not None and round(ours / unit, 6) == round(published, 6))
             agree = agree and same_code and same_paper
             cells += [number(None if v is None else v / unit, decimals) for v in (ours, theirs)]
@@ -221,7 +232,8 @@ def _counts(records: Sequence[TeamRecord]) -> str:
         return ""
     return (
         f"## Counts beside those of the checkout's own code and its results.json\n\n{equal} of {compared} agree to the "
-        "digit with all that there is to compare with.\n\n" + markdown_table(headers, rows)
+        "digit with all that there is to compare with. Challenges before 2024 counted FLOPs with hooks on modules, "
+        "which is another convention and not compared.\n\n" + markdown_table(headers, rows)
     )
 
 
@@ -252,11 +264,10 @@ def _remarks(records: Sequence[TeamRecord]) -> str:
 # ---- plot -----------------------------------------------------------------------------------------------------------
 
 
-def _plot(ranked: Sequence[Ranked], rule: Rule) -> bytes:
+def _plot(scored: Sequence[Ranked], rule: Rule) -> bytes:
     """Scores with their intervals, best on top."""
-    scored = [r for r in ranked if r.score is not None]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.2 + 0.28 * max(1, len(scored))), layout="constrained")
+        figure = Figure(figsize=(8, 1.2 + 0.28 * len(scored)), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         for place, result in enumerate(scored):

@@ -1,10 +1,12 @@
 """The figures that people quote, and which network is faster: the first thing a report shows."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bench.record import Record, Runtime
 from bench.report import figures, markup
-from bench.report.lookup import DeviceRecords, Query
+from bench.report.lookup import DeviceRecords, Found, Query
 from bench.statistics import compare
 
 # The first rows, and first of all the network that the others are compared with; any other network follows.
@@ -16,37 +18,57 @@ COLUMNS = (  # header, figure, scale, decimals
     ("PSNR Y, Set5 (dB)", "quality.Set5.psnr_y", 1.0, 3),
     ("Memory (MiB)", "memory.peak_allocated", 2**-20, 0),
 )
+HEADERS = ("Network", *(header for header, *_ in COLUMNS), "Median time [95 % interval] (ms)")
+
+
+@dataclass(frozen=True)
+class HeadlineRow:
+    """One network as it is, without options: its figures in the order of COLUMNS, and its time."""
+
+    name: str
+    found: tuple[Found | None, ...]
+    timed: Found | None
+
+    @property
+    def cells(self) -> list[str]:
+        """The figures and the time, as text."""
+        return [
+            *(
+                markup.number(f.value * scale if f else None, decimals)
+                for f, (_, _, scale, decimals) in zip(self.found, COLUMNS, strict=True)
+            ),
+            markup.milliseconds(figures.timing(self.timed.record) if self.timed else None),
+        ]
+
+
+def headline_rows(device: DeviceRecords) -> list[HeadlineRow]:
+    """A row a network of which anything was measured."""
+    rows = []
+    own = {model: options for model, _, options in device.networks() if options}
+    others = sorted(({m.record.model for m in device.measured if not m.record.options} | set(own)) - set(MODELS))
+    for model in (*MODELS, *others):
+        options = own.get(model, {})
+        found = tuple(device.find(Query(model, figure, options)) for _, figure, _, _ in COLUMNS)
+        timed = device.find(Query(model, "runtime.median_ms", options))
+        record = next((f.record for f in [timed, *found] if f), None)
+        if record is not None:
+            rows.append(HeadlineRow(record.display_name, found, timed))
+    return rows
 
 
 def headline_markdown(device: DeviceRecords) -> str:
-    """A table of the networks as they are, without options, and the order of their times."""
-    rows: list[list[str]] = []
-    timed_records: dict[str, Record] = {}
-    own = {model: options for model, _, options in device.networks() if options}
-    others = sorted({m.record.model for m in device.measured if not m.record.options} | set(own))
-    for model in (*MODELS, *(name for name in others if name not in MODELS)):
-        options = own.get(model, {})
-        found = [device.find(Query(model, figure, options)) for _, figure, _, _ in COLUMNS]
-        timed = device.find(Query(model, "runtime.median_ms", options))
-        record = next((f.record for f in [timed, *found] if f), None)
-        if record is None:
-            continue
-        cells = [
-            markup.number(f.value * scale if f else None, decimals)
-            for f, (_, _, scale, decimals) in zip(found, COLUMNS, strict=True)
-        ]
-        rows.append([record.display_name, *cells, markup.milliseconds(figures.timing(timed.record) if timed else None)])
-        if timed and timed.record.runtime:
-            timed_records[record.display_name] = timed.record
-    headers = ["Network", *(header for header, *_ in COLUMNS), "Median time [95 % interval] (ms)"]
-    return f"{markup.markdown_table(headers, rows)}\n\n{_order(timed_records)}".rstrip()
+    """A table of the networks as they are, and the order of their times."""
+    rows = headline_rows(device)
+    table = markup.markdown_table(HEADERS, [[row.name, *row.cells] for row in rows])
+    return f"{table}\n\n{order_markdown(rows)}".rstrip()
 
 
-def _order(timed_records: dict[str, Record]) -> str:
+def order_markdown(rows: Sequence[HeadlineRow]) -> str:
     """Time over the first network's of each that was timed in turn with it, with the verdict.
 
     Networks with equal counts are one network with other weights: what sets their times apart is the process.
     """
+    timed_records = {row.name: row.timed.record for row in rows if row.timed}
     if not timed_records:
         return ""
     (first, reference), *others = timed_records.items()

@@ -7,12 +7,15 @@ or timed, so that every machine draws the same picture.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 MARKER_PIXELS = 18  # side of the square that a point keeps free
 GAPS = (4, 9, 15, 22, 30, 40, 52, 66, 82, 100, 120, 142, 166, 192, 220)  # pixels between a point and its name
@@ -74,29 +77,39 @@ def _free_place(
     point: tuple[float, float], width: float, height: float, markers: list[Bbox], taken: list[Bbox], inside: Bbox
 ) -> Bbox:
     """The nearest box that meets nothing; where there is none, the one that meets least."""
-    best, least = None, math.inf
+    places = _places(point, width, height, inside)
+    assert len(places), "a figure smaller than its labels"
+    boxes, others = _corners([*markers, *taken]), _corners([*(m for m in markers if not m.contains(*point)), *taken])
+    left, bottom, right, top = (places[:, None, side] for side in range(4))
+    met = (left <= boxes[:, 2]) & (boxes[:, 0] <= right) & (bottom <= boxes[:, 3]) & (boxes[:, 1] <= top)
+    x0, y0, x1, y1 = places[int(np.argmin(10 * met.sum(axis=1) + _crossed(point, places, others)))]
+    return Bbox([[x0, y0], [x1, y1]])
+
+
+def _places(point: tuple[float, float], width: float, height: float, inside: Bbox) -> NDArray[np.float64]:
+    """Boxes (left, bottom, right, top) on rings around the point, the nearest first, that lie `inside`."""
+    places = []
     for gap in GAPS:
         for turn in range(DIRECTIONS):
             angle = 2 * math.pi * turn / DIRECTIONS
-            dx, dy = math.cos(angle), math.sin(angle)
-            x = point[0] + dx * (MARKER_PIXELS / 2 + gap + width / 2)
-            y = point[1] + dy * (MARKER_PIXELS / 2 + gap + height / 2)
-            box = Bbox([[x - width / 2 - 2, y - height / 2 - 1], [x + width / 2 + 2, y + height / 2 + 1]])
-            if box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1:
-                continue
-            hits = 10 * sum(box.overlaps(other) for other in (*markers, *taken)) + _crossed(point, box, markers, taken)
-            if hits < least:
-                best, least = box, hits
-            if not hits:
-                return box
-    assert best is not None, "a figure smaller than its labels"
-    return best
+            x = point[0] + math.cos(angle) * (MARKER_PIXELS / 2 + gap + width / 2)
+            y = point[1] + math.sin(angle) * (MARKER_PIXELS / 2 + gap + height / 2)
+            left, bottom, right, top = x - width / 2 - 2, y - height / 2 - 1, x + width / 2 + 2, y + height / 2 + 1
+            if left >= inside.x0 and right <= inside.x1 and bottom >= inside.y0 and top <= inside.y1:
+                places.append((left, bottom, right, top))
+    return np.array(places, dtype=np.float64).reshape(-1, 4)
 
 
-def _crossed(point: tuple[float, float], box: Bbox, markers: list[Bbox], taken: list[Bbox]) -> int:
-    """How many names and other points the line from the point to its name would pass through."""
-    nearest = min(max(point[0], box.x0), box.x1), min(max(point[1], box.y0), box.y1)
-    steps = [i / LINE_PROBES for i in range(1, LINE_PROBES)]
-    line = [(point[0] + t * (nearest[0] - point[0]), point[1] + t * (nearest[1] - point[1])) for t in steps]
-    others = [m for m in markers if not m.contains(*point)]
-    return sum(any(other.contains(*probe) for probe in line) for other in (*others, *taken))
+def _corners(boxes: Sequence[Bbox]) -> NDArray[np.float64]:
+    return np.array([box.extents for box in boxes], dtype=np.float64).reshape(-1, 4)
+
+
+def _crossed(point: tuple[float, float], places: NDArray[Any], others: NDArray[Any]) -> NDArray[np.int64]:
+    """How many names and other points the line from the point to each place would pass through."""
+    steps = np.array([i / LINE_PROBES for i in range(1, LINE_PROBES)])
+    x = point[0] + steps * (np.clip(point[0], places[:, 0], places[:, 2])[:, None] - point[0])  # (places, probes)
+    y = point[1] + steps * (np.clip(point[1], places[:, 1], places[:, 3])[:, None] - point[1])
+    x, y = x[:, :, None], y[:, :, None]
+    hit = (others[:, 0] <= x) & (x <= others[:, 2]) & (others[:, 1] <= y) & (y <= others[:, 3])
+    crossed: NDArray[np.int64] = hit.any(axis=1).sum(axis=1)
+    return crossed

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from bench.report import summary
+from bench.report.contents import DeviceReport
 from bench.report.cost_plots import COSTS, PLOT, cost_points
 from bench.report.explain import Finding, finding_markdown
 from bench.report.headline import headline_markdown
 from bench.report.lookup import DeviceRecords
 from bench.report.markup import markdown_table
-from bench.report.tables import Table
 from bench.report.trust import LeftOut
 
 CONVENTIONS = """\
@@ -23,15 +23,9 @@ How to read the numbers:
 - "—": no such number. Stand-in: measured here because the data of the paper's column is not at hand."""
 
 
-def device_page(
-    device: DeviceRecords,
-    dataset: str,
-    tables: Sequence[Table],
-    studies: Sequence[str],
-    findings: Sequence[Finding],
-    left_out: Sequence[LeftOut],
-) -> str:
-    """The comparison report of one device. `dataset` is the figure's; `studies` are finished sections."""
+def device_page(report: DeviceReport, left_out: Sequence[LeftOut]) -> str:
+    """The comparison report of one device."""
+    device = report.device
     return (
         "\n\n".join(
             [
@@ -39,12 +33,12 @@ def device_page(
                 _scope(device),
                 CONVENTIONS,
                 f"## Headline numbers\n\nAt 1 x 3 x 256 x 256 in fp32.\n\n{headline_markdown(device)}",
-                _figure(device, dataset),
+                _figure(device, report.dataset),
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
                 "hold every record with every figure.",
-                *(f"### {table.title}\n\n{_demote(table.short or table.body).rstrip()}" for table in tables),
-                *studies,
-                _explanations(findings),
+                *(f"### {table.title}\n\n{_demote(table.short or table.body).rstrip()}" for table in report.tables),
+                *report.sections,
+                _explanations(report.findings),
                 f"## What is missing\n\nSkipped by the measurements:\n\n{summary.skipped_markdown(device)}\n\n"
                 "What the tables and explanations miss stands below each, with its command.",
                 left_out_markdown(left_out),

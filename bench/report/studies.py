@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.accuracy_record import AccuracyRecord, read_accuracy
+from bench.attribution_record import FIELD, LAM, FieldRecord, LamRecord, read_field, read_lam
 from bench.report.lookup import DeviceRecords
 from bench.report.trust import LeftOut
+from bench.scaling_record import ScalingRecord, read_scaling
 from bench.scan_record import ScanRecord, read_scan
 from bench.step_record import StepRecord, read_step
 from bench.training_record import FILE, TrainingRecord, read_training
 from models.errors import EsrError
 
-FOLDERS = ("scan", "accuracy", "step", "training")  # siblings of the records
+FOLDERS = ("scan", "accuracy", "step", "training", "scaling", "attribution")  # siblings of the records
 
 T = TypeVar("T")
 
@@ -26,16 +28,23 @@ class Studies:
     accuracies: tuple[AccuracyRecord, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     trainings: tuple[TrainingRecord, ...] = ()
+    scalings: tuple[ScalingRecord, ...] = ()
+    lams: tuple[LamRecord, ...] = ()
+    fields: tuple[FieldRecord, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     def of(self, device: DeviceRecords) -> "Studies":
         """Those measured on this device, with any number of threads."""
         key = (device.kind, device.name)
-        scans = (r for r in self.scans if (r.settings.device, r.settings.device_name) == key)
-        accuracies = (r for r in self.accuracies if (r.device, r.device_name) == key)
-        steps = (r for r in self.steps if (r.settings.device, r.settings.device_name) == key)
-        trainings = (r for r in self.trainings if (r.device, r.device_name) == key)
-        return Studies(tuple(scans), tuple(accuracies), tuple(steps), tuple(trainings))
+        return Studies(
+            scans=tuple(r for r in self.scans if (r.settings.device, r.settings.device_name) == key),
+            accuracies=tuple(r for r in self.accuracies if (r.device, r.device_name) == key),
+            steps=tuple(r for r in self.steps if (r.settings.device, r.settings.device_name) == key),
+            trainings=tuple(r for r in self.trainings if (r.device, r.device_name) == key),
+            scalings=tuple(r for r in self.scalings if (r.device, r.device_name) == key),
+            lams=tuple(r for r in self.lams if (r.network.device, r.network.device_name) == key),
+            fields=tuple(r for r in self.fields if (r.network.device, r.network.device_name) == key),
+        )
 
     def homeless(self, devices: Iterable[DeviceRecords]) -> list[LeftOut]:
         """Studies of a device without any network's record, which have no page to stand on."""
@@ -45,18 +54,25 @@ class Studies:
         lost += [r.file_name for r in self.accuracies if not any(r in home.accuracies for home in homes)]
         lost += [r.settings.file_name for r in self.steps if not any(r in home.steps for home in homes)]
         lost += [f"training/{r.name}" for r in self.trainings if not any(r in home.trainings for home in homes)]
+        lost += [r.file_name for r in self.scalings if not any(r in home.scalings for home in homes)]
+        lost += [r.file_name for r in self.lams if not any(r in home.lams for home in homes)]
+        lost += [r.file_name for r in self.fields if not any(r in home.fields for home in homes)]
         return [LeftOut(file, reason) for file in lost]
 
 
 def load_studies(records: Path) -> Studies:
     """Read what lies beside the folder `records`; nothing need be there."""
     left_out: list[LeftOut] = []
-    scans, accuracies, steps, trainings = (records.absolute().parent / name for name in FOLDERS)
+    folders = (records.absolute().parent / name for name in FOLDERS)
+    scans, accuracies, steps, trainings, scalings, attributions = folders
     return Studies(
         tuple(_read_all(scans, read_scan, left_out)),
         tuple(_read_all(accuracies, read_accuracy, left_out)),
         tuple(_read_all(steps, read_step, left_out)),
         tuple(_read_all(trainings, read_training, left_out, f"*/{FILE}")),
+        tuple(_read_all(scalings, read_scaling, left_out)),
+        tuple(_read_all(attributions, read_lam, left_out, f"{LAM}__*.json")),
+        tuple(_read_all(attributions, read_field, left_out, f"{FIELD}__*.json")),
         tuple(left_out),
     )
 

@@ -1,6 +1,7 @@
 """What the records hold, without any published number: every figure, the environment, and what was skipped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.record import Record
@@ -82,13 +83,25 @@ def measured_csv(device: DeviceRecords) -> str:
 def measured_markdown(device: DeviceRecords) -> str:
     """Every record with every figure, as a page of narrow tables."""
     parts = [f"# Measured on {device.label}"]
-    for title, headers, rows in (_counts(device), _times(device), _memory(device), _quality(device)):
-        table = markup.markdown_table(headers, rows, left=2) if rows else "Nothing was measured."
-        parts.append(f"## {title}\n\n{table}")
+    for section in measured_sections(device):
+        rows = [row for _, row in section.rows]
+        table = markup.markdown_table(section.headers, rows, left=2) if rows else "Nothing was measured."
+        parts.append(f"## {section.title}\n\n{table}")
     return "\n\n".join([*parts, f"## Skipped\n\n{skipped_markdown(device)}"]) + "\n"
 
 
-Section = tuple[str, list[str], list[list[str]]]
+@dataclass(frozen=True)
+class Section:
+    """A table of one kind of figures: its rows are text cells, each row with the record it is from."""
+
+    title: str
+    headers: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+def measured_sections(device: DeviceRecords) -> tuple[Section, ...]:
+    """Every record with every figure; the first two columns are text."""
+    return _counts(device), _times(device), _memory(device), _quality(device)
 
 
 def _counts(device: DeviceRecords) -> Section:
@@ -96,7 +109,7 @@ def _counts(device: DeviceRecords) -> Section:
     headers += ["MACs complete (GMAC)", "FLOPs complete (GFLOP)", "Activations as published (M)"]
     headers += ["Activations complete (M)", "Conv2d", "Ops no rule covers"]
     rows = []
-    for r in _with(device, "complexity"):
+    for file, r in _with(device, "complexity"):
         c = r.complexity
         if c:
             scaled = [(c.flops_published, 1e-9), (c.flops_fvcore_unfused, 1e-9), (c.macs, 1e-9), (c.flops, 1e-9)]
@@ -104,15 +117,15 @@ def _counts(device: DeviceRecords) -> Section:
             cells = ["none" if value is None else markup.number(value * scale, 4) for value, scale in scaled]
             uncovered = ", ".join(c.uncovered_ops) or "none"
             size = f"{c.height}x{c.width}"
-            rows.append([network_label(r), size, f"{c.parameters:,}", *cells, str(c.conv2d), uncovered])
-    return "Counts", headers, rows
+            rows.append((file, [network_label(r), size, f"{c.parameters:,}", *cells, str(c.conv2d), uncovered]))
+    return Section("Counts", headers, rows)
 
 
 def _times(device: DeviceRecords) -> Section:
     headers = ["Network", "Settings", "Median, warm [95 % interval] (ms)", "IQR (ms)", "Mean (ms)"]
     headers += ["95th percentile (ms)", "First pass (ms)", "Mean with first pass (ms)", "Samples"]
     rows = []
-    for r in _with(device, "runtime"):
+    for file, r in _with(device, "runtime"):
         timing = figures.timing(r)
         if timing and r.runtime:
             decimals = markup.time_decimals(timing.median_ms)
@@ -121,26 +134,26 @@ def _times(device: DeviceRecords) -> Section:
             cells = [markup.number(t, decimals) for t in times]
             timed = f", images of {r.quality[0].dataset}" if r.settings.ntire_compat and r.quality else ""
             median = markup.milliseconds(timing)
-            rows.append([network_label(r), settings_label(r) + timed, median, *cells, str(timing.count)])
-    return "Time of one pass at the fixed input size", headers, rows
+            rows.append((file, [network_label(r), settings_label(r) + timed, median, *cells, str(timing.count)]))
+    return Section("Time of one pass at the fixed input size", headers, rows)
 
 
 def _memory(device: DeviceRecords) -> Section:
     headers = ["Network", "Settings", "Peak (MiB)", "Reserved (MiB)", "Before (MiB)", "Method"]
     rows = []
-    for r in _with(device, "memory"):
+    for file, r in _with(device, "memory"):
         if m := r.memory:
             sizes = [m.peak_allocated, m.peak_reserved, m.before]
             cells = [markup.number(None if size is None else size * MEBI, 1) for size in sizes]
-            rows.append([network_label(r), settings_label(r), *cells, m.method])
-    return "Memory of one pass at the fixed input size", headers, rows
+            rows.append((file, [network_label(r), settings_label(r), *cells, m.method]))
+    return Section("Memory of one pass at the fixed input size", headers, rows)
 
 
 def _quality(device: DeviceRecords) -> Section:
     headers = ["Network", "Data set", "Images", "PSNR RGB (dB)", "PSNR Y (dB)", "SSIM Y", "PSNR rounded Y (dB)"]
     headers += ["PSNR Y, no border removed (dB)", "Mean time an image (ms)", "Peak (MiB)", "Precision", "Weights", "LR"]
     rows = []
-    for r in _with(device, "quality"):
+    for file, r in _with(device, "quality"):
         for q in r.quality:
             means = quality_means(q.images)
             scores = [(means.psnr_rgb, 3), (means.psnr_y, 3), (means.ssim_y, 4), (means.psnr_y_rounded, 3)]
@@ -148,12 +161,12 @@ def _quality(device: DeviceRecords) -> Section:
             cells = [markup.number(value, decimals) for value, decimals in scores]
             peak = markup.number(None if q.peak_memory is None else q.peak_memory * MEBI, 1)
             ends = [peak, r.settings.precision, weights_text(r), q.lr_source]
-            rows.append([network_label(r), q.dataset, str(len(q.images)), *cells, *ends])
-    return "Quality (means over whole images; 4-pixel border removed unless stated)", headers, rows
+            rows.append((file, [network_label(r), q.dataset, str(len(q.images)), *cells, *ends]))
+    return Section("Quality (means over whole images; 4-pixel border removed unless stated)", headers, rows)
 
 
-def _with(device: DeviceRecords, part: str) -> list[Record]:
-    return [m.record for m in device.measured if getattr(m.record, part)]
+def _with(device: DeviceRecords, part: str) -> list[tuple[str, Record]]:
+    return [(m.file, m.record) for m in device.measured if getattr(m.record, part)]
 
 
 def skipped_markdown(device: DeviceRecords) -> str:
@@ -172,21 +185,22 @@ def environment_markdown(measured: Sequence[Measured]) -> str:
     """The environment of all records: one value where they agree, else a range or the values."""
     seen: dict[str, list[Any]] = {}
     for item in measured:
-        for key, value in _flat(item.record.environment).items():
+        for key, value in flat(item.record.environment).items():
             if value not in seen.setdefault(key, []):
                 seen[key].append(value)
     rows = [[key, _values(values)] for key, values in seen.items()]
     return markup.markdown_table(["Environment", "Value"], rows, left=2)
 
 
-def _flat(environment: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested data as "outer.inner" -> value, without what is None."""
+    found: dict[str, Any] = {}
     for key, value in environment.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         elif value is not None:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def _values(values: list[Any]) -> str:

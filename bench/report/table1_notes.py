@@ -56,10 +56,17 @@ def _counts(entries: Sequence[Entry]) -> str:
 
 
 def _scores(entries: Sequence[Entry]) -> str:
-    lines = []
-    for e in entries:
-        difference = None if e.measured is None or e.paper is None else e.measured - e.paper
-        if difference is not None and e.quantity.name.startswith("PSNR") and abs(difference) > TOLERANCE_DB:
-            why = SCORES.get(e.network.label, "the cause was not established")
-            lines.append(f"- {e.network.label}, {e.quantity.name}, {difference:+.3f} dB: {why}")
+    lines = [
+        f"- {e.network.label}, {e.quantity.name}, {e.difference:+.3f} dB: {why}"
+        for e in entries
+        if (why := score_note(e))
+    ]
     return f"Differences over {TOLERANCE_DB} dB:\n\n" + "\n".join(lines) if lines else ""
+
+
+def score_note(entry: Entry) -> str:
+    """Why a PSNR is not the paper's; "" where it is, give or take TOLERANCE_DB."""
+    difference = entry.difference
+    if difference is None or not entry.quantity.name.startswith("PSNR") or abs(difference) <= TOLERANCE_DB:
+        return ""
+    return SCORES.get(entry.network.label, "the cause was not established")

@@ -132,7 +132,9 @@ def test_networks_that_are_refused(
 
 
 def test_a_crash_while_it_is_timed_costs_one_row(tmp_path: Path, environment: dict[str, str]) -> None:
-    code = CODE.replace("return self", "x.is_meta or x.shape[2] < 100 or __import__('os')._exit(7)\n        return self")
+    code = CODE.replace(
+        "return self", "x.is_meta or x.shape[2] < 100 or __import__('os')._exit(7)\n        return self"
+    )
     net, out = write_code(tmp_path, code), tmp_path / "records"
     done = profile(
         "--model", f"{net}:TinyNet", "bicubic", "--input-size", "128", "--runs", "2", "--measure", "runtime",

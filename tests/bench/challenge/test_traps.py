@@ -176,7 +176,8 @@ def test_a_sound_team_has_no_notes(records: dict[int, TeamRecord]) -> None:
     assert plain.complexity
     assert plain.complexity.parameters == 3 * 48 * 9 + 48
     assert plain.complexity.flops_published == plain.their_counts["flops"] == 32 * 32 * 3 * 48 * 9
-    assert plain.their_counts == {"flops": 32 * 32 * 1296, "activations": 48 * 32 * 32, "num_conv": 1}
+    theirs = {"num_parameters": 1344, "flops": 32 * 32 * 1296, "activations": 48 * 32 * 32, "num_conv": 1}
+    assert plain.their_counts == {"convention": "fvcore", **theirs}
 
 
 def test_remembered_outputs_are_not_timed(records: dict[int, TeamRecord]) -> None:

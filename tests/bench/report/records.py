@@ -2,7 +2,20 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.accuracy_record import AccuracyRecord, AccuracyVariant, Difference, ImageAccuracy, VariantAccuracy
+from bench.attribution_record import (
+    Attributed,
+    BlurPath,
+    FieldImage,
+    FieldRecord,
+    Grid,
+    LamRecord,
+    Patch,
+    png_text,
+)
 from bench.record import (
     Complexity,
     ImageQuality,
@@ -276,3 +289,25 @@ def accuracy_result(variant: AccuracyVariant, psnr_y: float, changed: int, exact
         )
     ]
     return VariantAccuracy(variant, "Set5", images, 1.25)
+
+
+def attributed(model: str, display_name: str) -> Attributed:
+    """A network that was looked into."""
+    weights = WeightsInfo("official", f"{model}.pth")
+    when, environment = "2026-01-02T03:04:05Z", {"cpu": "Test CPU"}
+    return Attributed(model, {}, display_name, 4, weights, None, "cpu", "Test CPU", 2, when, environment)
+
+
+def lam_record(model: str, display_name: str, signed: NDArray[np.floating], start: float, end: float) -> LamRecord:
+    """A map of a grey image of the map's size, with a patch of 8 in its upper left corner."""
+    lr = np.full((*signed.shape, 3), 90, dtype=np.uint8)
+    network = attributed(model, display_name)
+    return LamRecord(network, "grey", png_text(lr), Patch(0, 0, 8), BlurPath(), Grid.pack(signed), start, end)
+
+
+def field_record(model: str, display_name: str, radii: list[list[float]]) -> FieldRecord:
+    """An image a list of radii, one a position; the radii of 95 % are twice those of 50 %."""
+    images = [FieldImage(f"image{i}", r, [2 * v for v in r], r, [2 * v for v in r]) for i, r in enumerate(radii)]
+    share = np.zeros((5, 5))
+    share[2, 2], share[2, 3], share[0, 2] = 0.5, 0.45, 0.05
+    return FieldRecord(attributed(model, display_name), "photos", 5, 0, images, Grid.pack(share), Grid.pack(share))

@@ -1,0 +1,174 @@
+"""Show what a network's output depends on: `python bench/attribution.py --model dvmsr rlfn`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import math
+import signal
+import warnings
+from dataclasses import replace
+
+import torch
+
+from bench.arguments import MOST_THREADS, parse_device
+from bench.attribution_record import BlurPath, Patch
+from bench.attribution_study import AttributionPlan, FieldPlan, Picture, run
+from bench.choice import parse_choice
+from bench.console import open_console
+from bench.datasets import ImagePair, find_dataset, read_rgb
+from bench.record_file import write_bytes
+from bench.report.attribution import attribution_body, attribution_files, field_cells, lam_cells
+from bench.summary import print_cells
+from models.errors import EsrError
+
+FILE_WIDTH = 140  # columns, where the output is not a terminal
+INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
+PHOTO_SIZE = 256  # pixels a side of the HR photo that is taken where no image is named, the size the paper uses
+LARGEST_KERNEL = 99
+EXAMPLES = """examples:
+  python bench/attribution.py --model dvmsr rlfn                          a photo that is always here, its middle
+  python bench/attribution.py --model dvmsr --image lr.png --patch 110,150,16
+  python bench/attribution.py --model dvmsr --image hr.png --shrink       makes the LR image first
+  python bench/attribution.py --model dvmsr rlfn --erf 20 --data Set14    how far they look, over many images too
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
+    arguments = _parser().parse_args(argv)
+    out, tell = open_console(FILE_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.simplefilter("ignore")
+    try:
+        plan = make_plan(arguments)
+        lams, fields, failed = run(plan, tell)
+        files = attribution_files(lams, fields)
+        if lams or fields:
+            files["attribution.md"] = f"# Attribution\n\n{attribution_body(lams, fields)}".encode()
+        for name, data in files.items():
+            write_bytes(plan.out / name, data)
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        tell(f"interrupted; the finished networks are in {arguments.out}")
+        return INTERRUPTED
+    print_cells(out, "Local attribution", *lam_cells(lams), left=3)
+    print_cells(out, "Effective receptive field", *field_cells(fields), left=2)
+    for name in [*(r.file_name for r in lams), *(r.file_name for r in fields), *files]:
+        out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="attribution.py",
+        description="Local attribution maps (LAM, CVPR 2021): which LR pixels the detail in a patch of the output "
+        "comes from, with the diffusion index; and how far networks look on the average (--erf).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add, path = parser.add_argument, BlurPath()
+    add("--model", nargs="+", required=True, metavar="NAME", help="networks, as for bench/profile.py")
+    add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
+    add("--image", type=Path, metavar="FILE", help="LR image (default: a photo of scikit-image's, shrunk)")
+    add("--shrink", action="store_true", help="the file is an HR image: make the LR image by MATLAB's bicubic")
+    add("--patch", metavar="X,Y,SIZE", help="square of the output, in its pixels (default: 16 in the middle)")
+    add("--steps", "--fold", type=int, default=path.steps, metavar="N", help=f"of the path (default: {path.steps})")
+    add("--sigma", type=float, default=path.sigma, metavar="S", help=f"blur it starts at (default: {path.sigma})")
+    add("--kernel", type=int, default=path.kernel, metavar="N", help=f"pixels of the blur (default: {path.kernel})")
+    add("--erf", type=int, metavar="N", help="also the effective receptive field, at N positions of each image")
+    add("--data", default="photos", metavar="NAME", help="data set for --erf (default: photos, which is always here)")
+    add("--erf-size", type=int, default=64, metavar="N", help="LR pixels a side that --erf looks at (default: 64)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add("--memory", type=float, metavar="GIB", help="for what a pass keeps (default: half of what is free)")
+    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
+    add("--out", type=Path, default=Path("results/attribution"), help="folder (default: results/attribution)")
+    return parser
+
+
+def make_plan(arguments: argparse.Namespace) -> AttributionPlan:
+    """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
+    choices = list({choice.label: choice for choice in map(parse_choice, arguments.model)}.values())
+    if arguments.weights and len(choices) > 1:
+        raise EsrError("--weights belongs to one network; give one --model with it")
+    if arguments.weights and not arguments.weights.is_file():
+        raise EsrError(f"--weights {arguments.weights} does not exist")
+    if arguments.data_dir and not arguments.data_dir.is_dir():
+        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
+    if arguments.shrink and not arguments.image:
+        raise EsrError("--shrink needs the HR image; name it with --image")
+    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
+        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
+    if arguments.memory is not None and not 0 < arguments.memory < math.inf:
+        raise EsrError(f"--memory {arguments.memory} must be positive and finite, in GiB")
+    device = parse_device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    return AttributionPlan(
+        choices=choices,
+        weights=arguments.weights,
+        device=device,
+        threads=torch.get_num_threads() if device.type == "cpu" else None,
+        picture=_picture(arguments.image, arguments.shrink),
+        patch=parse_patch(arguments.patch) if arguments.patch else None,
+        path=_path(arguments),
+        field=_field(arguments) if arguments.erf is not None else None,
+        memory_bytes=int(arguments.memory * 2**30) if arguments.memory else None,
+        data_dir=arguments.data_dir,
+        out=arguments.out,
+    )
+
+
+def parse_patch(text: str) -> Patch:
+    """Read "x,y,size". Raises EsrError for anything else; whether it fits the image is not looked at."""
+    parts = text.split(",")
+    if len(parts) != 3 or not all(p.strip().isascii() and p.strip().isdigit() and len(p) < 8 for p in parts):
+        raise EsrError(f"--patch {text} is not X,Y,SIZE in pixels of the output, such as 110,150,16")
+    return Patch(*map(int, parts))
+
+
+def _path(arguments: argparse.Namespace) -> BlurPath:
+    if not 0 < arguments.steps <= 100_000:
+        raise EsrError(f"--steps {arguments.steps} must be from 1 to 100000")
+    if not 0 < arguments.sigma < math.inf:
+        raise EsrError(f"--sigma {arguments.sigma} must be positive and finite")
+    if not (0 < arguments.kernel <= LARGEST_KERNEL and arguments.kernel % 2):
+        raise EsrError(f"--kernel {arguments.kernel} must be odd, from 1 to {LARGEST_KERNEL}")
+    return BlurPath(arguments.steps, arguments.sigma, arguments.kernel)
+
+
+def _picture(file: Path | None, shrink: bool) -> Picture:
+    if file is None:
+        photo = replace(find_dataset("photos", None).pairs[0], max_size=PHOTO_SIZE)
+        return Picture(photo.name, photo.load().lr)
+    if not file.is_file():
+        raise EsrError(f"--image {file} does not exist")
+    if shrink:
+        pair = ImagePair(file.stem, file, None).load()
+        return Picture(file.stem, pair.lr, (*pair.notes, "LR image made by bench.imresize"))
+    return Picture(file.stem, *read_rgb(file))
+
+
+def _field(arguments: argparse.Namespace) -> FieldPlan:
+    count, size = arguments.erf, arguments.erf_size
+    if not 0 < count <= 100_000:
+        raise EsrError(f"--erf {count} must be from 1 to 100000 positions an image")
+    dataset = find_dataset(arguments.data, arguments.data_dir)
+    images = [Picture(pair.name, pair.load().lr) for pair in dataset.pairs]
+    smallest = min(min(image.lr.shape[:2]) for image in images)
+    if not 1 < size <= smallest:
+        raise EsrError(
+            f"--erf-size {size} must be from 2 to {smallest}, the smallest side of an LR image of {dataset.name}"
+        )
+    return FieldPlan(dataset.name, images, count, size)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Which network is the faster one: `python bench/compare.py A B`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import logging
+import math
+import signal
+import warnings
+
+from bench.arguments import add_timing_arguments, make_plan
+from bench.choice import parse_choice
+from bench.comparison_record import write_comparison
+from bench.comparison_summary import citation, comparison_cells, verdicts
+from bench.console import open_console
+from bench.regression import judge, read_reference
+from bench.rounds import empty_record, measure_rounds, start_networks
+from bench.summary import print_cells
+from bench.worker import OUT_OF_MEMORY, is_out_of_memory
+from models.errors import EsrError
+
+FILE_WIDTH = 140  # columns, where the output is not a terminal
+INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
+REPEATS = 3
+EXAMPLES = """examples:
+  python bench/compare.py rlfn_ntire span                     which is faster, by how much, and how sure that is
+  python bench/compare.py dvmsr@native 'dvmsr(channels=48)@native' rlfn_ntire --repeats 5
+  python bench/compare.py dvmsr dvmsr                         a network beside itself: no difference should be shown
+  python bench/compare.py dvmsr --against RECORD.json         in CI: fails if dvmsr became more than 5 % slower
+
+RECORD.json is a record of profile.py or of this command, of the same network on the same device, with the same
+threads, input size and precision. One of this command is the better one: it has several processes.
+
+exit status: 0; 1 if a network failed, became slower beyond the tolerance or has other counts; 2 for a wrong call;
+130 if interrupted, with nothing written.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status, as --help lists them."""
+    arguments = _parser().parse_args(argv)
+    out, tell = open_console(FILE_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends its workers, as Ctrl-C
+    logging.getLogger("fvcore").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")  # what libraries warn of is not the user's business
+    try:
+        tolerance = _check(arguments)
+        plan = make_plan(arguments)
+        subjects = start_networks([parse_choice(text) for text in arguments.model], plan, tell)
+        record = empty_record(subjects, plan, arguments.repeats)
+        path = arguments.out / record.file_name
+        reference = None
+        if arguments.against:
+            if path.resolve() == arguments.against.resolve():
+                raise EsrError(f"--against {arguments.against} would be overwritten; choose another --out")
+            reference = read_reference(arguments.against, record.networks[0])
+        measure_rounds(record, subjects, plan, tell)
+        s = record.networks[0].settings
+        print_cells(
+            out, f"Times for an input of 1x3x{s.height}x{s.width} on {s.device_name}", *comparison_cells(record)
+        )
+        failed, lines = any(network.error for network in record.networks), verdicts(record)
+        if reference and not failed:
+            outcome = judge(reference, record.networks[0], tolerance)
+            failed, lines = outcome.failed, outcome.lines
+        for line in [*lines, "", citation(record), ""]:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        write_comparison(record, arguments.out)
+        out.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        tell(f"error: {OUT_OF_MEMORY}")
+        return 2
+    except KeyboardInterrupt:
+        tell("interrupted; nothing was written")
+        return INTERRUPTED
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="compare.py",
+        description="Time networks beside one another, in several fresh processes each, and say which is the faster.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("model", nargs="+", metavar="NETWORK", help="as profile.py's --model; the first is compared with each other")
+    add("--repeats", type=int, default=REPEATS, metavar="N", help=f"fresh processes a network (default: {REPEATS})")
+    add("--against", type=Path, metavar="RECORD", help="an earlier record that the one network is held against")
+    add("--tolerance", default="5%", metavar="P%", help="how much slower it may be with --against (default: 5%%)")
+    add_timing_arguments(parser, "each network in each process")
+    add(
+        "--out", type=Path, default=Path("results/comparisons"), help="folder of records (default: results/comparisons)"
+    )
+    # What profile.py offers besides, and a comparison of times has no use for.
+    parser.set_defaults(
+        weights=None, data=None, limit=None, model_args=[], ntire_compat=False, measure=["runtime"], reuse=False
+    )
+    return parser
+
+
+def _check(arguments: argparse.Namespace) -> float:
+    """The tolerance, as a fraction. Raises EsrError that names the flag and the cure."""
+    if arguments.against and len(arguments.model) > 1:
+        raise EsrError("--against holds one network against its record; name one")
+    if not arguments.against and len(arguments.model) < 2:
+        raise EsrError("name two networks or more, or one with --against RECORD")
+    if arguments.repeats < 1:
+        raise EsrError("--repeats must be positive")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise EsrError(f"--out {arguments.out} is not a folder")
+    text = arguments.tolerance.strip()
+    try:
+        tolerance = float(text.removesuffix("%")) / 100
+    except ValueError:
+        tolerance = math.nan
+    if not (text.endswith("%") and 0 <= tolerance < math.inf):
+        raise EsrError(f"--tolerance {arguments.tolerance} is no percentage; write one such as 5%")
+    return tolerance
+
+
+if __name__ == "__main__":
+    sys.exit(main())

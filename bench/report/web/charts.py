@@ -1,0 +1,189 @@
+"""The interactive charts: PSNR against parameters, FLOPs, time and memory, as Vega-Lite specifications.
+
+Colours are the style sheet's, so that one drawing serves light, dark and paper.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.report import markup
+from bench.report.cost_plots import COSTS
+from bench.report.lookup import DeviceRecords, Found, Query
+from bench.report.plots import PREFERRED, Point, pareto_front, quality_points
+from bench.report.table1 import DATASETS
+from bench.report.web.images import datasets
+
+VEGA_LITE = "6.4"
+SIZES = (("complexity.parameters", 1e-3, "Parameters (thousands)"), *COSTS)
+TITLES = ("parameters", "FLOPs", "time", "memory")
+HEIGHT = 340  # pixels
+NAME_HEIGHT = 0.06  # of the range of PSNR: names that are closer would lie on each other
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: `spec` draws it, `fronts` says in words what it shows, by data set."""
+
+    key: str
+    title: str
+    spec: Mapping[str, Any]
+    fronts: Mapping[str, str]
+
+
+def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
+    """A chart for every cost that was measured. `anchors`: record's file -> its place in the page."""
+    scores = {d: _scores(device, d) for d in datasets(device)}
+    models = dict.fromkeys((m.record.model, m.record.display_name) for m in device.measured)
+    made = []
+    for (figure, scale, axis), title in zip(SIZES, TITLES, strict=True):
+        costs = {model: device.find(Query(model, figure)) for model, _ in models}
+        rows: list[dict[str, Any]] = []
+        for dataset, scored in scores.items():
+            points = {}
+            for model, label in models:
+                cost, psnr = costs[model], scored.get(model)
+                if cost and psnr and cost.value > 0 and math.isfinite(psnr.value) and _has_parameters(device, model):
+                    point = Point(label, cost.value * scale, psnr.value, "measured")
+                    points[point] = anchors.get(psnr.file, "")
+            if figure == "complexity.parameters" and points and dataset in DATASETS:
+                points |= {p: "" for p in quality_points(device, dataset) if p.source == "published"}
+            rows += _rows(points, dataset, axis) if points else []
+        if rows:
+            key = figure.replace(".", "-")
+            made.append(Chart(key, f"PSNR against {title}", _spec(rows, axis), _fronts(rows)))
+    return made
+
+
+def _has_parameters(device: DeviceRecords, model: str) -> bool:
+    """Bicubic has none: left out, as in the figure of the paper."""
+    found = device.find(Query(model, "complexity.parameters"))
+    return found is not None and found.value > 0
+
+
+def _scores(device: DeviceRecords, dataset: str) -> dict[str, Found]:
+    models = dict.fromkeys(m.record.model for m in device.measured)
+    found = {model: device.find(Query(model, f"quality.{dataset}.psnr_y")) for model in models}
+    return {model: f for model, f in found.items() if f}
+
+
+def _rows(points: Mapping[Point, str], dataset: str, axis: str) -> list[dict[str, Any]]:
+    """The chart's data: a row a point, in an order that depends on nothing else."""
+    front = pareto_front(list(points))
+    named = _named([p for p in front if p.source == "measured"], [p.psnr_db for p in points])
+    rows = []
+    for point in sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source)):
+        cost = f"{point.cost:,.0f}" if point.cost >= 100 else f"{point.cost:.3g}"
+        where = "measured here" if point.source == "measured" else "published in the paper's Table 1"
+        rows.append(
+            {
+                "dataset": dataset,
+                "network": point.label,
+                "cost": round(point.cost, 6),
+                "psnr": round(point.psnr_db, 4),
+                "source": point.source,
+                "front": point in front,
+                "named": point in named,
+                "record": points[point],
+                "text": f"{point.label}, {where}: {markup.number(point.psnr_db, 3)} dB, {axis}: {cost}",
+                "hover": {
+                    "Network": point.label,
+                    axis: cost,
+                    f"PSNR of Y on {dataset} (dB)": markup.number(point.psnr_db, 3),
+                    "Source": where,
+                    "On the Pareto front": "yes" if point in front else "no",
+                },
+            }
+        )
+    return rows
+
+
+def _named(front: Sequence[Point], scores: Sequence[float]) -> set[Point]:
+    """Those of the front whose names have room, from the best downwards."""
+    room = NAME_HEIGHT * (max(scores) - min(scores))
+    named: list[Point] = []
+    for point in reversed(front):
+        if not named or named[-1].psnr_db - point.psnr_db > room:
+            named.append(point)
+    return set(named)
+
+
+def _fronts(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The Pareto front in words, by data set."""
+    fronts = {}
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        on_it = [row["text"] for row in rows if row["dataset"] == dataset and row["front"]]
+        fronts[dataset] = "Pareto front, from the cheapest to the best. " + "; ".join(on_it) + "."
+    return fronts
+
+
+def first_set(found: Iterable[str]) -> str:
+    """The data set that a reader sees first."""
+    names = list(found)
+    return PREFERRED if PREFERRED in names else names[0]
+
+
+def _spec(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
+    """The Vega-Lite specification; the page sets the parameters `dataset` and `find`."""
+    sought = "find === '' || indexof(lower(datum.network), lower(find)) >= 0"
+    leftmost = "scale('x', datum.cost) < 7 * length(datum.network)"  # a name to the left would cross the axis
+    x = {"field": "cost", "type": "quantitative", "scale": {"type": "log", "padding": 24, "nice": False}}
+    y = {"field": "psnr", "type": "quantitative", "scale": {"zero": False, "padding": 24, "nice": False}}
+    point = {
+        "encoding": {
+            "opacity": {"condition": {"test": sought, "value": 1}, "value": 0.12},
+            "description": {"field": "text"},
+        }
+    }
+    layers: list[dict[str, Any]] = [
+        {
+            "name": "front",
+            "transform": [{"filter": "datum.front"}],
+            "mark": {"type": "line", "interpolate": "step-after", "strokeDash": [5, 4], "aria": False},
+            "encoding": {"order": {"field": "cost"}},
+        },
+        {
+            "name": "published",
+            "transform": [{"filter": "datum.source === 'published'"}],
+            "mark": {"type": "point", "shape": "circle", "size": 80, "strokeWidth": 1.8, "filled": False},
+            **point,
+        },
+        {
+            "name": "measured",
+            "transform": [{"filter": "datum.source === 'measured'"}],
+            "mark": {"type": "point", "shape": "diamond", "size": 170, "filled": True, "cursor": "pointer"},
+            **point,
+        },
+        {
+            "name": "names",
+            "transform": [{"filter": f"datum.source === 'measured' && (find === '' ? datum.named : {sought})"}],
+            "mark": {
+                "type": "text",
+                "align": {"expr": f"{leftmost} ? 'left' : 'right'"},
+                "dx": {"expr": f"{leftmost} ? 8 : -8"},
+                "dy": -9,
+                "fontSize": 11,
+                "aria": False,
+            },
+            "encoding": {"text": {"field": "network"}},
+        },
+    ]
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": "container",
+        "height": HEIGHT,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "background": "transparent",
+        "data": {"values": list(rows)},
+        "params": [
+            {"name": "dataset", "value": first_set(row["dataset"] for row in rows)},
+            {"name": "find", "value": ""},
+        ],
+        "transform": [{"filter": "datum.dataset === dataset"}],
+        "encoding": {
+            "x": {**x, "axis": {"title": axis, "labelOverlap": True, "labelBound": True, "format": ",", "grid": False}},
+            "y": {**y, "axis": {"title": "PSNR of Y (dB)", "tickCount": 6}},
+        },
+        "layer": layers,
+    }

@@ -1,0 +1,107 @@
+"""The section on attribution: its figures by hand, its files, and where its records are looked for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.attribution_record import BlurPath, LamRecord, write_attribution
+from bench.report.attribution import (
+    attribution_body,
+    attribution_files,
+    field_cells,
+    field_csv,
+    lam_cells,
+    lam_csv,
+    lam_groups,
+    radii,
+)
+from bench.report.attribution_plot import cumulated
+from bench.report.build import main
+from bench.report.lookup import load
+from bench.report.studies import load_studies
+from tests.bench.report.records import field_record, lam_record
+
+
+def spike() -> LamRecord:
+    signed = np.zeros((10, 8))
+    signed[1, 1] = -3.3
+    return lam_record("rlfn", "RLFN", signed, 5.0, 2.0)
+
+
+def flat() -> LamRecord:
+    return lam_record("dvmsr", "DVMSR", np.full((10, 8), 0.5), 10.0, 40.0)
+
+
+def test_lam_cells_by_hand() -> None:
+    headers, rows = lam_cells([spike(), flat()])
+    one, other = (dict(zip(headers, row, strict=True)) for row in rows)
+    assert (one["image"], one["patch"], one["network"]) == ("grey (8x10)", "0,0,8", "RLFN")
+    assert (one["DI"], one["Gini index"]) == ("1.25", "0.9875")  # 100 / 80 and 1 - 1 / 80
+    assert one["sum"] == "1.100"
+    assert (other["DI"], other["Gini index"]) == ("100.00", "0.0000")
+    assert other["sum"] == "1.333"
+
+
+def test_maps_share_a_figure_only_of_one_image_and_path() -> None:
+    longer = replace(flat(), path=BlurPath(steps=100))
+    groups = lam_groups([spike(), longer, flat()])
+    assert {name: len(group) for name, group in groups.items()} == {
+        "lam__grey__0_0_8.png": 2,
+        "lam__grey__0_0_8__2.png": 1,
+    }
+
+
+def test_an_image_counts_once_however_many_positions_it_has() -> None:
+    record = field_record("rlfn", "RLFN", [[1.0, 1.0, 1.0, 1.0], [3.0]])
+    assert [mean for mean, *_ in radii(record)] == [2.0, 4.0, 2.0, 4.0]
+    assert field_cells([record])[1][0][-1] == "4.00 (few samples)"
+    many = field_record("rlfn", "RLFN", [[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
+    mean, low, high = radii(many)[0]
+    assert low is not None
+    assert high is not None
+    assert 1 < low < mean == 3.5 < high < 6
+
+
+def test_cumulated_share_by_hand() -> None:
+    distances, held = cumulated(field_record("rlfn", "RLFN", [[1.0]]).absolute.array().astype(np.float64))
+    found = dict(zip(distances.round(3).tolist(), held.tolist(), strict=True))
+    assert found[0] == pytest.approx(0.5)
+    assert found[1] == pytest.approx(0.95)
+    assert found[1.414] == pytest.approx(0.95)
+    assert found[2] == pytest.approx(1)
+
+
+def test_files_and_text() -> None:
+    lams, fields = [spike(), flat()], [field_record("rlfn", "RLFN", [[1.0], [2.0]])]
+    files = attribution_files(lams, fields)
+    assert files == attribution_files(lams, fields)
+    text = attribution_body(lams, fields)
+    for name, data in files.items():
+        if name.endswith(".png"):
+            assert data.startswith(b"\x89PNG")
+            assert f"({name})" in text
+    for table in (lam_csv(lams), field_csv(fields)):
+        assert len({line.count(",") for line in table.replace('"0,0,8"', "").splitlines()}) == 1
+    assert attribution_files([], []) == {}
+
+
+def test_it_is_in_the_report(full_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "attribution"
+    write_attribution(spike(), folder)
+    write_attribution(field_record("rlfn", "RLFN", [[1.0]]), folder)
+    elsewhere = flat()
+    elsewhere.network.device_name = "Other CPU"
+    write_attribution(elsewhere, folder)
+    (folder / "lam__cut.json").write_text("{", encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["--records", str(full_folder), "--out", str(out)]) == 0
+    report = (out / "report.md").read_text(encoding="utf-8")
+    order = ["## Tables", "## Attribution", "## Known differences"]
+    assert [report.index(title) for title in order] == sorted(report.index(title) for title in order)
+    for name in ("attribution.md", "attribution.csv", "receptive_field.png", "lam__grey__0_0_8.png"):
+        assert (out / name).is_file()
+    studies = load_studies(full_folder)
+    assert [entry.file for entry in studies.left_out] == ["attribution/lam__cut.json"]
+    assert [e.file for e in studies.homeless(load(full_folder).devices)] == [elsewhere.file_name]

@@ -1,0 +1,161 @@
+"""The page as a file: whole, small, the same every time, and safe whatever a record says."""
+
+import re
+import subprocess
+import sys
+import time
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from bench.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
+from bench.record_file import write_record
+from bench.report.build import build, main
+from bench.report.lookup import load
+from bench.report.web.page import TEMPLATES, charting_library
+from tests.bench.report.records import RLFN_COUNTS, SETS, complexity, memory, quality, record, runtime
+
+LARGEST = 6 * 2**20
+EVIL = "<script>document.title='run'</script>\"'><img src=x onerror=\"document.title='run'\">"
+
+
+def page_of(folder: Path) -> str:
+    return build(load(folder))["report.html"].decode()
+
+
+def without_scripts(page: str) -> str:
+    """The page without what stands between script tags, which are the library's and ours."""
+    return re.sub(r"<script[^>]*>.*?</script>", "", page, flags=re.DOTALL)
+
+
+def evil_record() -> Record:
+    """Its name, options, data set, image, notes and environment would all like to run."""
+    return record(
+        "dvmsr",
+        EVIL,
+        options={"x": EVIL},
+        complexity=complexity(1234),
+        quality=[Quality("Set5", [ImageQuality(EVIL, 8, 8, 30.0, 30.0, 0.9, 30.0, 30.0, 1.0)], "files")],
+        weights=WeightsInfo("official", EVIL, note=EVIL),
+        environment={EVIL: EVIL},
+        skipped=[Skipped(EVIL, EVIL, EVIL)],
+        runtime=runtime(1.0),
+    )
+
+
+def test_it_is_small_needs_nothing_and_every_link_has_its_place(full_folder: Path) -> None:
+    page = page_of(full_folder)
+    assert len(page.encode()) < LARGEST
+    body = without_scripts(page)
+    assert not re.search(r'(src|href)="(?!#|data:image/png)', body)
+    assert "@import" not in body
+    assert "url(" not in body
+    places = set(re.findall(r'\bid="([^"]+)"', body))
+    assert len(places) == len(re.findall(r'\bid="([^"]+)"', body))
+    assert set(re.findall(r'href="#([^"]+)"', body)) <= places
+    assert set(re.findall(r'aria-labelledby="([^"]+)"', body)) <= places
+
+
+def test_every_record_is_in_the_appendix_with_its_environment(full_folder: Path) -> None:
+    body = without_scripts(page_of(full_folder))
+    for item in load(full_folder).devices[0].measured:
+        assert f"<code>{item.file}</code></summary>" in body
+    assert "<dt>git.commit</dt><dd>0123abc</dd>" in body
+
+
+def test_nothing_of_a_record_can_run(full_folder: Path) -> None:
+    for item in (evil_record(), record("rlfn_s2", EVIL, complexity=complexity(99), quality=[quality("Set5", 30.0)])):
+        write_record(item, full_folder)
+    body = without_scripts(page_of(full_folder))
+    assert "document.title" in body
+    assert "<img src=x" not in body
+    assert not re.search(r"<[^>]+\sonerror", body)
+    data = re.findall(r'<script type="application/json">(.*?)</script>', page_of(full_folder), re.DOTALL)
+    assert data
+    assert not any("<" in text for text in data)
+
+
+def test_only_its_own_scripts_are_allowed(full_folder: Path) -> None:
+    page = page_of(full_folder)
+    assert len(re.findall(r"'sha256-[A-Za-z0-9+/=]{44}'", unescape(page.split("<title>")[0]))) == 3
+    assert len(re.findall("<script>", page)) == 3
+
+
+def test_machines_have_sections_of_their_own(full_folder: Path) -> None:
+    write_record(
+        record("rlfn", "Only there", complexity=complexity(543_740, **RLFN_COUNTS), device_name="Other CPU"),
+        full_folder,
+    )
+    page = page_of(full_folder)
+    other, mine = page.split('<article class="device"')[1:]
+    assert 'id="other-cpu-2t"' in other
+    assert "Only there" in other
+    assert "Only there" not in mine.split("</article>")[0]
+    assert '<select id="device">' in page
+
+
+def test_unusable_records_are_named(full_folder: Path) -> None:
+    (full_folder / "cut.json").write_text("{", encoding="utf-8")
+    assert "<code>cut.json</code>: the file is not a complete JSON record" in page_of(full_folder)
+
+
+def test_few_records_make_a_page(tmp_path: Path) -> None:
+    write_record(record("rlfn", complexity=complexity(543_740, **RLFN_COUNTS)), tmp_path)
+    page = page_of(tmp_path)
+    assert "No network has both a score and a cost." in page
+    assert "No image was scored." in page
+
+
+def test_another_process_makes_the_same_bytes(full_folder: Path, tmp_path: Path) -> None:
+    code = "import sys; from bench.report.build import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--records", str(full_folder), "--out", str(tmp_path / "out")]
+    subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"})
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8") == page_of(full_folder)
+
+
+def test_the_charting_library_fits_between_tags() -> None:
+    assert "</script" not in charting_library()
+
+
+@pytest.mark.parametrize("paper", ["--paper", "--raised"])
+def test_texts_are_legible(paper: str) -> None:
+    """At least 4.5 : 1 in light and dark (WCAG 2, level AA)."""
+    css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    blocks = [
+        dict(re.findall(r"(--[a-z]+): (#[0-9a-f]{6})", block)) for block in re.findall(r"\{([^{}]*--ink[^{}]*)\}", css)
+    ]
+    schemes = [colours for colours in blocks if paper in colours]
+    assert len(schemes) == 3
+    for colours in schemes:
+        for name in ("--ink", "--soft", "--link", "--measured", "--published", "--good", "--bad", "--unsure"):
+            assert contrast(colours[name], colours[paper]) >= 4.5, (name, colours)
+
+
+def contrast(a: str, b: str) -> float:
+    dark, light = sorted(luminance(c) for c in (a, b))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    values = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.slow
+def test_forty_networks_in_half_a_minute(tmp_path: Path) -> None:
+    """By the processor's clock: the machine may be busy with other things."""
+    folder = tmp_path / "records"
+    for i in range(40):
+        sets = [quality(name, 28 + i / 20) for name in SETS]
+        for scores in sets:
+            scores.images = [
+                ImageQuality(f"{j:03}", 64, 64, 30.0, 30 + (i * j) % 7, 0.9, 30.0, 30.0, 9.0) for j in range(100)
+            ]
+        parts = {"complexity": complexity(1000 * (i + 1)), "runtime": runtime(10 + i), "memory": memory(100 + i)}
+        write_record(record(f"network{i}", f"Network {i}", quality=sets, **parts), folder)
+    start = time.process_time()
+    assert main(["--records", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert time.process_time() - start < 30
+    assert (tmp_path / "out" / "report.html").stat().st_size < LARGEST
