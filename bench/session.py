@@ -33,7 +33,7 @@ def run(plan: Plan, tell: Tell) -> list[Subject]:
     subjects = start_all(plan, tell)
     for subject in subjects if plan.measure else ():
         _settle_weights(subject, alone=len(subjects) == 1, tell=tell)
-    scorable = [s for s in subjects if s.record.weights.status != "random"]
+    scorable = [s for s in subjects if s.record.weights.status != "random" and not s.fixed]
     datasets = _datasets(plan, scorable) if "quality" in plan.measure else []
     for subject in subjects:
         adopt(subject, datasets, tell)

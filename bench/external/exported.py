@@ -44,7 +44,7 @@ def open_export(own: OwnNetwork, device: torch.device) -> Opened:
     if not zipfile.is_zipfile(path):
         raise EsrError("it is truncated or no torch.export file")
     try:
-        with _no_pickles(bool(own.unsafe_reason)):
+        with no_pickles(bool(own.unsafe_reason)):
             program = torch.export.load(path)
     except EsrError:
         raise
@@ -70,7 +70,7 @@ def convolution_calls(network: nn.Module) -> int:
 
 
 @contextmanager
-def _no_pickles(unsafe: bool) -> Iterator[None]:
+def no_pickles(unsafe: bool) -> Iterator[None]:
     """Keep torch.export's reader, which unpickles some tensors and constants, from running code of the file."""
 
     def refuse(*_: Any, **__: Any) -> Any:

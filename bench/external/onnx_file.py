@@ -11,7 +11,7 @@ from bench.external.opened import Opened, in_words
 from bench.external.own import OwnNetwork
 from models.errors import EsrError
 
-EXTRAS = "pip install -r requirements-extras.txt"
+EXTRAS = "pip install --no-deps -r requirements-extras.txt"
 LOG_FATAL = 4  # onnxruntime's own messages add nothing to its exceptions
 
 

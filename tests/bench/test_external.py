@@ -1,6 +1,7 @@
 """Networks of the user's own, in this process: how they are named, opened, checked and counted."""
 
 import argparse
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.arguments import build_parser, make_plan
 from bench.choice import Choice, parse_choice
 from bench.complexity import count_complexity
 from bench.external.examine import Examined, check_output
+from bench.external.exported import no_pickles
 from bench.external.own import OwnNetwork
 from bench.external.padding import Padded, pad
 from bench.external.python_file import open_python
@@ -184,6 +186,29 @@ def test_weights_and_their_entry(tmp_path: Path) -> None:
     with pytest.raises(EsrError, match="does not fit TinyNet: parameters"):
         open_python(own, {"channels": 4})
     assert open_python(replace(own, weights=None), {}).weights.status == "random"
+
+
+class Evil:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.write_text, (self.proof, "run")
+
+
+def test_an_export_may_not_unpickle(tmp_path: Path) -> None:
+    # torch.export's reader loads some weights with torch.load(weights_only=False), and some constants with pickle.
+    proof, file = tmp_path / "proof", tmp_path / "weights"
+    torch.save(Evil(proof), file)
+    for read in (lambda: torch.load(file, weights_only=False), lambda: pickle.loads(pickle.dumps(Evil(proof)))):
+        with no_pickles(unsafe=False), pytest.raises(EsrError, match="holds Python objects"):
+            read()
+    assert not proof.exists()
+    torch.save({"w": torch.ones(2)}, file)
+    with no_pickles(unsafe=False):
+        assert torch.equal(torch.load(file, weights_only=False)["w"], torch.ones(2))
 
 
 # ---- input and output -----------------------------------------------------------------------------------------------
