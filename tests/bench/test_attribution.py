@@ -1,32 +1,21 @@
-"""`bench/attribution.py`: maps, indices and radii by hand, records, and the command on a small network and image."""
+"""Attribution: maps, indices and radii by hand."""
 
-import argparse
 import math
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from scipy import stats
 from torch import Tensor
 
-from bench.attribution import _parser, main, make_plan, parse_patch
 from bench.attribution_map import FLOOR, area_of_contribution, diffusion_index, gini, normalised
-from bench.attribution_record import BlurPath, Grid, Patch, read_field, read_lam
+from bench.attribution_record import BlurPath, Patch
 from bench.lam import Attribution, attribute, blurred, check_patch, detect, gaussian_kernel
 from bench.receptive_field import Sample, centre, draw_samples, field, gradient_sizes, radii_of
 from bench.saved_memory import saved_bytes_per_pixel
-from models import create_model
 from models.errors import EsrError
-from models.weights import pack_weights
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = str(ROOT / "bench" / "attribution.py")
 SIDE, N = 12, 144  # of the test image, and its pixels
 rng = np.random.default_rng(0)
 IMAGE = torch.tensor(rng.random((3, SIDE, SIDE)), dtype=torch.float32)
@@ -204,119 +193,3 @@ def test_field_of_a_known_blur() -> None:
 def test_saved_memory_by_hand() -> None:
     """tanh keeps its output: 3 channels of 4 bytes; multiplying by a constant keeps nothing more."""
     assert saved_bytes_per_pixel(lambda x: torch.tanh(x) * 2.0, IMAGE) == 12
-
-
-# ---- records and the command ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> list[str]:
-    """Words that name a tiny DVMSR, its weights and a small image."""
-    options = {"channels": 8, "depths": [1]}
-    torch.manual_seed(0)
-    state = create_model("dvmsr", **options).state_dict()
-    weights, image = tmp_path / "tiny.safetensors", tmp_path / "grey.png"
-    weights.write_bytes(pack_weights(state, "dvmsr", options, {}))
-    Image.fromarray(rng.integers(0, 256, (18, 20), dtype=np.uint8)).save(image)
-    return ["--model", "dvmsr@chunked", "--weights", str(weights), "--image", str(image), "--device", "cpu"]
-
-
-def test_grid_keeps_every_bit() -> None:
-    array = rng.normal(size=(3, 5)).astype(np.float32)
-    assert np.array_equal(Grid.pack(array).array(), array)
-    with pytest.raises(ValueError, match=r"damaged|padding|reshape"):
-        Grid(3, 5, Grid.pack(array[:2]).data).array()
-
-
-def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    words = ["--steps", "4", "--erf", "2", "--erf-size", "16", "--patch", "10,20,8", "--out", str(out)]
-    command = [sys.executable, SCRIPT, *tiny, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (lam_path,), (field_path,) = out.glob("lam__*.json"), out.glob("field__*.json")
-    lam, seen = read_lam(lam_path), read_field(field_path)
-    assert (lam.patch, lam.path.steps, lam.network.scan_backend) == (Patch(10, 20, 8), 4, "chunked")
-    assert lam.notes == ["grey.png is grey; replicated to RGB"]
-    assert lam.lr().shape == (18, 20, 3)
-    assert 0 < diffusion_index(lam.signed.array()) < 100
-    assert [len(image.half_squared) for image in seen.images] == [2] * 6
-    assert seen.squared.array().sum() == pytest.approx(1, abs=1e-5)
-    assert "DVMSR" in done.stdout
-    made = {path.name for path in out.iterdir()}
-    assert made == {
-        lam_path.name, field_path.name, "attribution.md", "attribution.csv", "receptive_field.csv",
-        "receptive_field.png", "lam__grey__10_20_8.png",
-    }  # fmt: skip
-    assert all(str(tmp_path).encode() not in path.read_bytes() for path in out.iterdir())
-    lam_path.write_text(lam_path.read_text().replace(lam.signed.data, "AAAA"))
-    with pytest.raises(EsrError, match="is damaged"):
-        read_lam(lam_path)
-
-
-def arguments(*words: str) -> argparse.Namespace:
-    return _parser().parse_args(["--model", "dvmsr", "--device", "cpu", *words])
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("--patch", "1,2"), "--patch 1,2 is not X,Y,SIZE"),
-        (("--patch", "1,-2,3"), "--patch 1,-2,3 is not X,Y,SIZE"),
-        (("--steps", "0"), "--steps 0"),
-        (("--sigma", "nan"), "--sigma nan"),
-        (("--kernel", "8"), "--kernel 8"),
-        (("--image", "nowhere.png"), "--image nowhere.png does not exist"),
-        (("--shrink",), "--shrink needs the HR image"),
-        (("--weights", "nowhere.pth"), "--weights nowhere.pth does not exist"),
-        (("--memory", "0"), "--memory 0"),
-        (("--threads", "0"), "--threads 0"),
-        (("--device", "tpu"), "--device tpu"),
-        (("--data-dir", "nowhere"), "--data-dir nowhere is not a folder"),
-        (("--erf", "0"), "--erf 0"),
-        (("--erf", "1", "--data", "Set6"), "unknown data set 'Set6'"),
-        (("--erf", "1", "--erf-size", "999"), "--erf-size 999 must be from 2 to"),
-    ],
-)
-def test_bad_arguments(words: tuple[str, ...], message: str) -> None:
-    with pytest.raises(EsrError, match=r"^[^\n]+$") as error:
-        make_plan(arguments(*words))
-    assert message in str(error.value)
-
-
-def test_the_photo_that_is_always_here() -> None:
-    plan = make_plan(arguments())
-    assert (plan.picture.name, plan.picture.lr.shape) == ("astronaut", (64, 64, 3))
-    assert parse_patch("110, 150,16") == Patch(110, 150, 16)
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--patch", "70,0,16"], "--patch 70,0,16 (x,y,size in SR pixels) needs x + size < 80"),
-        (["--kernel", "41"], "too small for a blur of 41"),
-        (["--memory", "0.00001"], "larger --memory"),
-    ],
-)
-def test_refusals_are_one_line_and_leave_nothing(
-    tiny: list[str], tmp_path: Path, words: list[str], message: str,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    assert main([*tiny, "--steps", "2", *words, "--out", str(tmp_path / "out")]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert message in error
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("kind", ["alpha", "deep"])
-def test_images_that_are_refused(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / f"{kind}.png"
-    if kind == "alpha":
-        Image.fromarray(np.full((8, 8, 4), 90, dtype=np.uint8), "RGBA").save(file)
-    else:
-        Image.fromarray(np.full((8, 8), 9000, dtype=np.uint16)).save(file)
-    with pytest.raises(EsrError, match=r"alpha channel|more than 8 bits"):
-        make_plan(arguments("--image", str(file)))
