@@ -106,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(
         weights=None, data=None, limit=None, model_args=[], ntire_compat=False, measure=["runtime"], reuse=False
     )
+    # Networks of the user's own say these in brackets.
+    parser.set_defaults(data_range=None, size_multiple=None, state_key=None, scale=4, allow_unsafe_weights=None)
     return parser
 
 

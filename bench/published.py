@@ -72,8 +72,8 @@ def fvcore_count(model: nn.Module, meta: nn.Module | None, shape: Shape) -> Publ
     """fvcore's count, in milliseconds where that can be.
 
     fvcore's tracer does not run on the meta device, so its rules are applied there by `_FvcoreRules`, and the two are
-    compared at CHECK_SIZE. For a network where they differ (fvcore misses operators that hide from its tracer), or that
-    does not run without data, fvcore itself is run at full size.
+    compared at CHECK_SIZE. For a network where they differ (fvcore misses operators that hide from its tracer), that
+    does not take that size, or does not run without data, fvcore itself is run at full size.
 
     Args:
         model: the network with its weights, on any device.
@@ -89,6 +89,8 @@ def fvcore_count(model: nn.Module, meta: nn.Module | None, shape: Shape) -> Publ
     try:
         small = (*shape[:2], *CHECK_SIZE)
         agree = _apply_rules(meta, small) == fvcore_total(model, *CHECK_SIZE, channels=shape[1])
+    except Exception:  # whatever a network makes of an input of a size that it does not take
+        agree = False
     finally:
         torch.set_num_threads(threads)
     return Published(_apply_rules(meta, shape), None) if agree else _fvcore_itself(model, shape)

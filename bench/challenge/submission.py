@@ -132,6 +132,7 @@ class Submission:
         convention = "fvcore" if self.job["fvcore"] else "hooks on modules"
         return {
             "convention": convention,
+            "num_parameters": sum(p.numel() for p in self.model.parameters()),
             "flops": int(flops),
             "activations": int(activations),
             "num_conv": int(convolutions),

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.complexity import count_complexity
 from bench.external.exported import convolution_calls
 from bench.external.load import Loaded
 from bench.external.opened import in_words
-from bench.published import fvcore_total
 from bench.record import Complexity, Settings, Source, WeightsInfo, slug
 from models.errors import EsrError
 from models.input import input_shape
@@ -73,8 +72,6 @@ def examine(
             complexity = count_complexity(opened.network, settings.height, settings.width, loaded.spec)
         except Exception as error:  # it ran, so this is a limit of the counters and not its fault
             uncounted = f"its operations could not be counted: {in_words(error)}"
-    if complexity and complexity.flops_published is None:
-        complexity = _published_at_full_size(complexity, opened.network)
     if complexity and source.kind == "torch.export file":
         complexity = _with_graph_convolutions(complexity, convolution_calls(opened.network))
     source = replace(source, notes=[*source.notes, *notes])
@@ -131,18 +128,6 @@ def _why(y: Tensor, x: Tensor) -> str:
     across = y.shape[3] / x.shape[3]
     whole = across == int(across) and y.shape[2] == across * x.shape[2]
     return f": it is a x{int(across)} network, and x4 networks are measured" if whole else ""
-
-
-def _published_at_full_size(c: Complexity, network: nn.Module) -> Complexity:
-    """fvcore's count of a network that does not take the small input at which its rules are checked.
-
-    Left out where it is less than the complete multiply-adds: then it missed some, and nothing would tell of them.
-    """
-    try:
-        total = fvcore_total(network, c.height, c.width)
-    except Exception:  # fvcore cannot trace it at any size
-        return c
-    return replace(c, flops_published=total, flops_fvcore_unfused=total) if total >= c.macs else c
 
 
 def _with_graph_convolutions(c: Complexity, calls: int) -> Complexity:
