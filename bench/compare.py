@@ -60,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
                 raise EsrError(f"--against {arguments.against} would be overwritten; choose another --out")
             reference = read_reference(arguments.against, record.networks[0])
         measure_rounds(record, subjects, plan, tell)
+        write_comparison(record, arguments.out)
         s = record.networks[0].settings
         print_cells(
             out, f"Times for an input of 1x3x{s.height}x{s.width} on {s.device_name}", *comparison_cells(record)
@@ -68,9 +69,9 @@ def main(argv: list[str] | None = None) -> int:
         if reference and not failed:
             outcome = judge(reference, record.networks[0], tolerance)
             failed, lines = outcome.failed, outcome.lines
-        for line in [*lines, "", citation(record), ""]:
+        timed = any(network.samples_ms for network in record.networks)
+        for line in [*lines, *(["", citation(record), ""] if timed else [])]:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
-        write_comparison(record, arguments.out)
         out.print(str(path), markup=False, highlight=False, soft_wrap=True)
     except EsrError as error:
         tell(f"error: {error}")

@@ -51,7 +51,10 @@ def in_words(ratio: Estimate) -> str:
 
 
 def citation(record: ComparisonRecord) -> str:
-    """How it was measured, and what the intervals mean, in sentences that stand on their own in a paper."""
+    """How it was measured, and what the intervals mean, in sentences that stand on their own in a paper.
+
+    At least one network must have been timed.
+    """
     s = record.networks[0].settings
     processes = [p for n in record.networks for p in n.processes if p.runtime]
     torch = next((p.environment.get("packages", {}).get("torch") for p in processes), None)
