@@ -139,13 +139,14 @@ def _heading(records: Sequence[TeamRecord], rule: Rule, over: Baseline | None) -
     base = f"{over.name}, measured in the same run" if over else f"{rule.baseline.name}, as published"
     weights = f"{rule.runtime:g} runtime + {rule.flops:g} FLOPs + {rule.parameters:g} parameters"
     year = records[0].year or ""
-    head = f"# NTIRE {year} efficient SR, measured\n\n{on}, inputs of {c.size}x{c.size}; checkout {c.commit[:12]}. "
+    where = f"{on}, inputs of {c.size}x{c.size}; checkout {c.commit[:12]}. "
+    head = f"# NTIRE {year} efficient SR, measured\n\n{where}"
     if not any(record.runtime for record in records):
         return f"{head}Counts only: nothing was timed, so there are no scores and no ranks."
     return (
-        f"{head}Scores by the rule of {rule.year} ({weights}, each as exp(2 x / baseline)) over {base}; lower is better. "
-        "Every team was timed in turn with the baseline, warm, fresh images; [95 % bootstrap interval]. Ranks that the "
-        "data do not separate are given as a range. A rank on this machine is no rank on another."
+        f"{head}Scores by the rule of {rule.year} ({weights}, each as exp(2 x / baseline)) over {base}; lower is "
+        "better. Every team was timed in turn with the baseline, warm, fresh images; [95 % bootstrap interval]. Ranks that "
+        "the data do not separate are given as a range. A rank on this machine is no rank on another."
     )
 
 
