@@ -145,8 +145,8 @@ def _heading(records: Sequence[TeamRecord], rule: Rule, over: Baseline | None) -
         return f"{head}Counts only: nothing was timed, so there are no scores and no ranks."
     return (
         f"{head}Scores by the rule of {rule.year} ({weights}, each as exp(2 x / baseline)) over {base}; lower is "
-        "better. Every team was timed in turn with the baseline, warm, fresh images; [95 % bootstrap interval]. Ranks that "
-        "the data do not separate are given as a range. A rank on this machine is no rank on another."
+        "better. Every team was timed in turn with the baseline, warm, fresh images; [95 % bootstrap interval]. Ranks "
+        "that the data do not separate are given as a range. A rank on this machine is no rank on another."
     )
 
 
