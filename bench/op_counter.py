@@ -40,6 +40,25 @@ class Work:
         self.activations += other.activations
 
 
+def rule_name(packet: Any) -> str:
+    """As records call an operator, such as aten::convolution."""
+    return str(rule_key(packet)).replace(".", "::")
+
+
+def work_of(packet: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Work | None:
+    """One call of an operator; without calls where it only moves or names data, None where no rule covers it."""
+    key, first = rule_key(packet), out[0] if isinstance(out, tuple | list) else out
+    if key in MAC_RULES:
+        macs = MAC_RULES[key](args, first)
+        bias = first.numel() if has_bias(key, args) else 0
+        return Work(1, macs, 2 * macs + bias, first.numel())
+    if key in OTHER_RULES:
+        return Work(1, 0, OTHER_RULES[key](args, first))
+    if (flops := formula_flops(packet, args, kwargs, out)) is not None:
+        return Work(1, 0, flops, first.numel())
+    return Work() if key in FREE else None
+
+
 class ModuleStack:
     """The modules that are running, innermost last, while `watch` is open."""
 
@@ -96,26 +115,16 @@ class OpCounter(OperatorMode):
         return out
 
     def _count(self, packet: Any, args: Sequence[Any], kwargs: dict[str, Any], first: Tensor, out: Any) -> None:
-        key = rule_key(packet)
-        name = str(key).replace(".", "::")
-        if key in MAC_RULES:
-            macs = MAC_RULES[key](args, first)
-            bias = first.numel() if has_bias(key, args) else 0
-            self._add(name, Work(1, macs, 2 * macs + bias, first.numel()))
-            if key is torch.ops.aten.convolution and first.dim() == 4 and self._is_unhooked():
-                self.unhooked[self._modules.name] += first.numel()
-        elif key in OTHER_RULES:
-            self._add(name, Work(1, 0, OTHER_RULES[key](args, first)))
-        elif (flops := formula_flops(packet, args, kwargs, out)) is not None:
-            self._add(name, Work(1, 0, flops, first.numel()))
-        elif key not in FREE:
+        name, work = rule_name(packet), work_of(packet, args, kwargs, out)
+        if work is None:
             self.uncovered.add(name)
+        elif work.calls:
+            self.work[self._modules.name, name].add(work)
+        if rule_key(packet) is torch.ops.aten.convolution and first.dim() == 4 and self._is_unhooked():
+            self.unhooked[self._modules.name] += first.numel()
 
     def _is_unhooked(self) -> bool:
         return not isinstance(self._modules.innermost, CONVOLUTIONS)
-
-    def _add(self, name: str, work: Work) -> None:
-        self.work[self._modules.name, name].add(work)
 
     def counts(self) -> list[OpCount]:
         """By operator, most FLOPs first."""

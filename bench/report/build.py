@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record_file import write_bytes
-from bench.report import accuracy, attribution, page, plots, scaling, scan, step, summary, training
+from bench.report import accuracy, attribution, page, plots, roofline, scaling, scan, step, summary, training
 from bench.report.backends import backends_body
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
@@ -22,6 +22,7 @@ from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
 from bench.report.own import own_body
+from bench.report.roofline_plot import draw_roofline
 from bench.report.scan_plot import draw_scan
 from bench.report.studies import FOLDERS, Studies, load_studies
 from bench.report.table1 import table1
@@ -116,6 +117,11 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
         files["scaling.csv"] = scaling.scaling_csv(studies.scalings).encode()
         files[scaling.PLOT] = scaling.scaling_plot(studies.scalings)
         sections.append(f"## Input sizes\n\n{body}".rstrip())
+    if studies.roofs:
+        files["roofline.md"] = f"# Roofline\n\n{roofline.roofline_body(studies.roofs)}".encode()
+        files["roofline.csv"] = roofline.roofline_csv(studies.roofs).encode()
+        files[roofline.PLOT] = draw_roofline(studies.roofs)
+        sections.append(f"## Roofline\n\n{roofline.roofline_body(studies.roofs)}".rstrip())
     if studies.lams or studies.fields:
         body = attribution.attribution_body(studies.lams, studies.fields)
         files["attribution.md"] = f"# Attribution\n\n{body}".encode()

@@ -9,13 +9,14 @@ from bench.accuracy_record import AccuracyRecord, read_accuracy
 from bench.attribution_record import FIELD, LAM, FieldRecord, LamRecord, read_field, read_lam
 from bench.report.lookup import DeviceRecords
 from bench.report.trust import LeftOut
+from bench.roofline_record import RooflineRecord, read_roofline
 from bench.scaling_record import ScalingRecord, read_scaling
 from bench.scan_record import ScanRecord, read_scan
 from bench.step_record import StepRecord, read_step
 from bench.training_record import FILE, TrainingRecord, read_training
 from models.errors import EsrError
 
-FOLDERS = ("scan", "accuracy", "step", "training", "scaling", "attribution")  # siblings of the records
+FOLDERS = ("scan", "accuracy", "step", "training", "scaling", "attribution", "roofline")  # siblings of the records
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Studies:
     scalings: tuple[ScalingRecord, ...] = ()
     lams: tuple[LamRecord, ...] = ()
     fields: tuple[FieldRecord, ...] = ()
+    roofs: tuple[RooflineRecord, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     def of(self, device: DeviceRecords) -> "Studies":
@@ -44,6 +46,7 @@ class Studies:
             scalings=tuple(r for r in self.scalings if (r.device, r.device_name) == key),
             lams=tuple(r for r in self.lams if (r.network.device, r.network.device_name) == key),
             fields=tuple(r for r in self.fields if (r.network.device, r.network.device_name) == key),
+            roofs=tuple(r for r in self.roofs if (r.settings.device, r.settings.device_name) == key),
         )
 
     def homeless(self, devices: Iterable[DeviceRecords]) -> list[LeftOut]:
@@ -57,6 +60,7 @@ class Studies:
         lost += [r.file_name for r in self.scalings if not any(r in home.scalings for home in homes)]
         lost += [r.file_name for r in self.lams if not any(r in home.lams for home in homes)]
         lost += [r.file_name for r in self.fields if not any(r in home.fields for home in homes)]
+        lost += [r.file_name for r in self.roofs if not any(r in home.roofs for home in homes)]
         return [LeftOut(file, reason) for file in lost]
 
 
@@ -64,7 +68,7 @@ def load_studies(records: Path) -> Studies:
     """Read what lies beside the folder `records`; nothing need be there."""
     left_out: list[LeftOut] = []
     folders = (records.absolute().parent / name for name in FOLDERS)
-    scans, accuracies, steps, trainings, scalings, attributions = folders
+    scans, accuracies, steps, trainings, scalings, attributions, roofs = folders
     return Studies(
         tuple(_read_all(scans, read_scan, left_out)),
         tuple(_read_all(accuracies, read_accuracy, left_out)),
@@ -73,6 +77,7 @@ def load_studies(records: Path) -> Studies:
         tuple(_read_all(scalings, read_scaling, left_out)),
         tuple(_read_all(attributions, read_lam, left_out, f"{LAM}__*.json")),
         tuple(_read_all(attributions, read_field, left_out, f"{FIELD}__*.json")),
+        tuple(_read_all(roofs, read_roofline, left_out)),
         tuple(left_out),
     )
 

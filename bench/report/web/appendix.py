@@ -58,6 +58,7 @@ def _study_records(studies: Studies) -> dict[str, Any]:
     records |= {f"scaling/{r.file_name}": r for r in studies.scalings}
     records |= {f"attribution/{r.file_name}": r for r in studies.lams}
     records |= {f"attribution/{r.file_name}": r for r in studies.fields}
+    records |= {f"roofline/{r.file_name}": r for r in studies.roofs}
     return records | {f"training/{r.name}/{FILE}": r for r in studies.trainings}
 
 

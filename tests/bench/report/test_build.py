@@ -114,6 +114,7 @@ def test_the_report_uses_records_alone() -> None:
     records = {
         "bench.record",
         "bench.record_file",
+        "bench.roofline_record",
         "bench.scaling_record",
         "bench.scan_record",
         "bench.step_record",

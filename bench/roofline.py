@@ -1,0 +1,130 @@
+"""Where a network's time goes, and how far from its floor: `python bench/roofline.py --model dvmsr`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # as in bench/profile.py
+
+import argparse
+import signal
+import warnings
+
+import torch
+
+from bench.arguments import MOST_THREADS, PRECISIONS, parse_device, parse_size
+from bench.choice import parse_choice
+from bench.console import open_console
+from bench.report.roofline import common_settings, kind_cells, layer_cells, network_cells, titles
+from bench.roofline_record import RooflineRecord, read_roofline
+from bench.roofline_study import RooflinePlan, begin, run
+from bench.summary import print_cells
+from models.errors import EsrError
+
+FILE_WIDTH = 160
+INTERRUPTED = 130
+RUNS = {"cpu": 5, "cuda": 20}
+EXAMPLES = """examples:
+  python bench/roofline.py --model dvmsr rlfn swinir_light
+  python bench/roofline.py --model dvmsr@chunked dvmsr --input-size 128   one network on two scans
+  python bench/roofline.py --model span --precision bf16 --time-budget 60
+
+The floor of an operator is the time that its bytes take at the rate of a large copy, or its operations at the rate of
+a large matrix product, whichever is longer; both rates are measured here, in the same process.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
+    arguments = _parser().parse_args(argv)
+    out, tell = open_console(FILE_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.simplefilter("ignore")
+    records: list[RooflineRecord] = []
+    failed = 0
+    try:
+        for plan in make_plans(arguments):
+            try:
+                records.append(_finished(plan, arguments.reuse) or run(plan))
+            except EsrError as error:
+                failed += 1
+                tell(f"failed: {error}")
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        tell(f"interrupted; the finished networks are in {arguments.out}")
+        return INTERRUPTED
+    if records:
+        print_cells(out, f"Roofline at {common_settings(records)}", *network_cells(records))
+        print_cells(out, "By layer type", *kind_cells(records), left=2)
+    for name, record in zip(titles(records), records, strict=True) if records else ():
+        print_cells(out, f"{name}: slowest layers", *layer_cells(record, arguments.layers), left=3)
+    for record in records:
+        out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _finished(plan: RooflinePlan, reuse: bool) -> RooflineRecord | None:
+    path = plan.out / begin(plan).file_name
+    if not reuse or not path.is_file():
+        return None
+    try:
+        return read_roofline(path)
+    except EsrError:
+        return None  # of another version, or cut off: it is measured again
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="roofline.py",
+        description="Time, FLOPs, bytes and memory of every layer, beside what the machine can do at best.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", nargs="+", required=True, metavar="NAME", help="networks, as in bench/profile.py")
+    add("--input-size", default="256", metavar="N|HxW", help="LR input (default: 256)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add("--precision", default="fp32", choices=PRECISIONS, help="(default: fp32)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    runs = " or ".join(f"{n} on {d}" for d, n in RUNS.items())
+    add("--runs", type=int, metavar="N", help=f"profiled passes of each network (default: {runs})")
+    add("--time-budget", type=float, default=30.0, metavar="S", help="seconds of passes of each network (default: 30)")
+    add("--layers", type=int, default=10, metavar="N", help="slowest layers to print (default: 10)")
+    add("--out", type=Path, default=Path("results/roofline"), help="folder of records (default: results/roofline)")
+    add("--reuse", action="store_true", help="keep finished records that are in --out")
+    return parser
+
+
+def make_plans(arguments: argparse.Namespace) -> list[RooflinePlan]:
+    """A plan a network. Raises EsrError that names the flag and the cure."""
+    device = parse_device(arguments.device)
+    height, width = parse_size(arguments.input_size)
+    given = [n for n in (arguments.runs, arguments.time_budget, arguments.layers) if n is not None]
+    if not all(0 < n < float("inf") for n in given):  # false for nan too
+        raise EsrError("--runs, --time-budget and --layers must be positive and finite")
+    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
+        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
+    if device.type == "cpu" and arguments.precision == "tf32":
+        raise EsrError("--precision tf32 needs a CUDA device; leave it out, or use --device cuda")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    return [
+        RooflinePlan(
+            choice=choice,
+            height=height,
+            width=width,
+            device=device,
+            threads=torch.get_num_threads() if device.type == "cpu" else None,
+            precision=arguments.precision,
+            runs=arguments.runs or RUNS[device.type],
+            time_budget_s=arguments.time_budget,
+            out=arguments.out,
+        )
+        for choice in map(parse_choice, arguments.model)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
