@@ -7,8 +7,8 @@ if not __package__:
     # Started as a script, this folder is first on sys.path; the repository root belongs there.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import contextlib
 import copy
-import csv
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ import yaml
 
 from bench.console import Tell, open_console
 from bench.record_file import write_bytes
+from bench.report.ablation import ablation_cells, title
 from bench.report.markup import csv_text, markdown_table
 from bench.summary import print_cells
 from bench.training_record import FILE, TrainingRecord, read_training
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell("interrupted; the same command goes on where it stopped")
         return 130
     path = write_table(f"table{others['table']}", rows, Path(config.out))
-    print_cells(out, f"Table {others['table']}: {budget_text(config)}", *table_cells(rows, f"table{others['table']}"))
+    print_cells(out, title(f"table{others['table']}"), *table_cells(rows, f"table{others['table']}"))
     out.print(str(path), markup=False, highlight=False, soft_wrap=True)
     return 0
 
@@ -114,41 +115,22 @@ def train_once(config: Config, tell: Tell) -> TrainingRecord:
     return Run(config, resume=True, tell=tell).train()
 
 
-def budget_text(config: Config) -> str:
-    """The budget that marks every figure."""
-    size = config.data.patch
-    return f"{config.steps:,} steps of {config.batch} patches of {size}x{size}, seed {config.seed}"
-
-
 def table_cells(rows: Sequence[Row], table: str) -> tuple[list[str], list[list[str]]]:
-    """The paper's columns, then ours; an empty cell says which command fills it."""
-    with (ROOT / "reports/reference" / f"{table}.csv").open(newline="", encoding="utf-8") as file:
-        paper = list(csv.DictReader(file))
-    headers = ["row", *(f"{column} (paper)" for column in paper[0]), "parameters", "PSNR Y / SSIM", "budget"]
-    cells = []
-    for number, (row, printed) in enumerate(zip(rows, paper, strict=True), start=1):
-        command = f"python train/ablation.py --table {table[-1]} --row {number}"
-        try:
-            record = read_training(row.config.folder / FILE)
-        except EsrError:
-            cells.append([row.label, *printed.values(), "", command, ""])
-            continue
-        scores = ", ".join(f"{s.dataset} {s.psnr_y:.2f} / {s.ssim_y:.4f}" for s in record.last_scores())
-        unfinished = "" if record.finished else f", unfinished at step {record.steps:,}"
-        budget = budget_text(row.config) + unfinished
-        cells.append([row.label, *printed.values(), f"{record.parameters:,}", scores or command, budget])
-    return headers, cells
+    """The paper's columns, then those of these runs."""
+    runs: dict[int, list[TrainingRecord]] = {}
+    for number, row in enumerate(rows, start=1):
+        with contextlib.suppress(EsrError):  # it is not trained yet
+            runs[number] = [read_training(row.config.folder / FILE)]
+    return ablation_cells(table, runs, {})
 
 
 def write_table(table: str, rows: Sequence[Row], out: Path) -> Path:
     """Write the table as Markdown and CSV into the folder of runs."""
     headers, cells = table_cells(rows, table)
-    title = (
-        f"# Table {table[-1]}: {TABLES[table]['title']}\n\nPaper and our runs; ours hold for the budget beside them."
-    )
+    text = f"# {title(table)}\n\nPaper and our runs; ours hold for the budget beside them."
     write_bytes(out / f"{table}.csv", csv_text(headers, cells).encode())
     path = out / f"{table}.md"
-    write_bytes(path, f"{title}\n\n{markdown_table(headers, cells, left=len(headers))}\n".encode())
+    write_bytes(path, f"{text}\n\n{markdown_table(headers, cells, left=len(headers))}\n".encode())
     return path
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from bench.record_file import write_bytes
 from bench.report import accuracy, attribution, page, plots, roofline, scaling, scan, step, summary, training
+from bench.report.ablation import ablation_body, ablation_csv
 from bench.report.backends import backends_body
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
@@ -127,6 +128,10 @@ def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], 
         files["attribution.md"] = f"# Attribution\n\n{body}".encode()
         files |= attribution.attribution_files(studies.lams, studies.fields)
         sections.append(f"## Attribution\n\n{body}".rstrip())
+    body = ablation_body(device, studies.trainings)
+    files["ablation.md"] = f"# Ablations\n\n{body}".encode()
+    files["ablation.csv"] = ablation_csv(device, studies.trainings).encode()
+    sections.append(f"## Ablations: Tables 3 to 8\n\n{body}".rstrip())
     if studies.trainings:
         body = training.training_body(studies.trainings)
         files["training.md"] = f"# Networks trained here\n\n{body}".encode()

@@ -16,6 +16,8 @@ TEACHERS = {"4.089": (192, 4), "7.432": (192, 8)}
 class Variant:
     """One published parameter count, in millions, and the options of the network that has it."""
 
+    table: str
+    row: int  # from 1
     label: str
     params_m: float
     options: dict[str, Any]
@@ -26,19 +28,23 @@ def published_variants() -> list[Variant]:
     return [
         variant
         for table, column, describe in TABLES
-        for row in read(table)
-        if (variant := _variant(table, row, row.number(column), describe)) is not None
+        for number, row in enumerate(read(table), start=1)
+        if (variant := _variant(table, number, row, row.number(column), describe)) is not None
     ]
 
 
 def _variant(
-    table: str, row: PublishedRow, params_m: float | None, describe: Callable[[PublishedRow], tuple[int, list[int]]]
+    table: str,
+    number: int,
+    row: PublishedRow,
+    params_m: float | None,
+    describe: Callable[[PublishedRow], tuple[int, list[int]]],
 ) -> Variant | None:
     if params_m is None:
         return None
     channels, depths = describe(row)
     name = f"Table {table.removeprefix('table')}: {channels} channels, depths {'-'.join(map(str, depths))}"
-    return Variant(name, params_m, {"channels": channels, "depths": depths, **CLASSICAL})
+    return Variant(table, number, name, params_m, {"channels": channels, "depths": depths, **CLASSICAL})
 
 
 def _table3(row: PublishedRow) -> tuple[int, list[int]]:

@@ -21,7 +21,7 @@ FILES = {
     "figure1_costs.png",
     *(
         f"{t}.{kind}"
-        for t in ("table1", "table2", "table6", "table9", "table_parameters", "measured")
+        for t in ("table1", "table2", "table6", "table9", "table_parameters", "measured", "ablation")
         for kind in ("md", "csv")
     ),
 }
