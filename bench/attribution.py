@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--memory", type=float, metavar="GIB", help="for what a pass keeps (default: half of what is free)")
     add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
     add("--out", type=Path, default=Path("results/attribution"), help="folder (default: results/attribution)")
+    add("--reuse", action="store_true", help="keep what a run with the same weights and settings left in --out")
     return parser
 
 
@@ -123,6 +124,7 @@ def make_plan(arguments: argparse.Namespace) -> AttributionPlan:
         memory_bytes=int(arguments.memory * 2**30) if arguments.memory else None,
         data_dir=arguments.data_dir,
         out=arguments.out,
+        reuse=arguments.reuse,
     )
 
 

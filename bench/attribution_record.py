@@ -104,8 +104,7 @@ class LamRecord:
     @property
     def file_name(self) -> str:
         """A name that says the provenance."""
-        patch = f"{self.patch.x}_{self.patch.y}_{self.patch.size}"
-        return "__".join(map(slug, [LAM, *self.network.name_parts, self.image, patch])) + ".json"
+        return lam_name(self.network, self.image, self.patch)
 
     def lr(self) -> NDArray[np.uint8]:
         """The LR image, (h, w, 3). Raises OSError or ValueError for data that is no image."""
@@ -139,7 +138,18 @@ class FieldRecord:
     @property
     def file_name(self) -> str:
         """A name that says the provenance."""
-        return "__".join(map(slug, [FIELD, *self.network.name_parts, self.dataset, f"{self.size}px"])) + ".json"
+        return field_name(self.network, self.dataset, self.size)
+
+
+def lam_name(network: Attributed, image: str, patch: Patch) -> str:
+    """File name of a map."""
+    where = f"{patch.x}_{patch.y}_{patch.size}"
+    return "__".join(map(slug, [LAM, *network.name_parts, image, where])) + ".json"
+
+
+def field_name(network: Attributed, dataset: str, size: int) -> str:
+    """File name of a receptive field."""
+    return "__".join(map(slug, [FIELD, *network.name_parts, dataset, f"{size}px"])) + ".json"
 
 
 def png_text(image: NDArray[np.uint8]) -> str:

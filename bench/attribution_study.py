@@ -1,11 +1,11 @@
 """Look into networks: a local attribution map of each and, where asked for, its effective receptive field."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -20,7 +20,11 @@ from bench.attribution_record import (
     Grid,
     LamRecord,
     Patch,
+    field_name,
+    lam_name,
     png_text,
+    read_field,
+    read_lam,
     write_attribution,
 )
 from bench.choice import Choice
@@ -30,6 +34,7 @@ from bench.lam import Network, attribute, check_patch
 from bench.progress import step
 from bench.receptive_field import draw_samples, field
 from bench.record import WeightsInfo
+from bench.record_file import read_kept
 from bench.saved_memory import saved_bytes_per_pixel
 from bench.worker import is_out_of_memory
 from models import create_model, get_spec
@@ -42,6 +47,9 @@ from models.weights import find_weights, options_in
 MOST_AT_ONCE = 10  # images in a pass: more gain nothing, and the bar would move in leaps
 SHARE_OF_FREE = 0.5  # of the memory that is free, where no other bound is given
 SEED = 0
+
+
+Kind = TypeVar("Kind", LamRecord, FieldRecord)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ class AttributionPlan:
     memory_bytes: int | None  # of what a pass keeps for its gradient; None: half of what is free
     data_dir: Path | None
     out: Path
+    reuse: bool  # keep what an earlier run left there
 
 
 @dataclass(frozen=True)
@@ -103,11 +112,11 @@ def run(plan: AttributionPlan, tell: Tell) -> tuple[list[LamRecord], list[FieldR
         try:
             opened = open_network(choice, plan)
             with _explained(choice.label, plan.picture.lr.shape):
-                lams.append(_lam(opened, patch, plan))
+                lams.append(_kept_lam(opened.about, patch, plan) or _lam(opened, patch, plan))
             write_attribution(lams[-1], plan.out)
             if plan.field:
                 with _explained(choice.label, (plan.field.size, plan.field.size)):
-                    fields.append(_field(opened, plan.field, plan))
+                    fields.append(_kept_field(opened.about, plan.field, plan) or _field(opened, plan.field, plan))
                 write_attribution(fields[-1], plan.out)
         except EsrError as error:
             if len(plan.choices) == 1:
@@ -163,6 +172,23 @@ def _patch(plan: AttributionPlan, scale: int) -> Patch:
     patch = plan.patch or Patch((width - size) // 2, (height - size) // 2, size)
     check_patch(patch, height, width)
     return patch
+
+
+def _kept_lam(about: Attributed, patch: Patch, plan: AttributionPlan) -> LamRecord | None:
+    """The same map of an earlier run, made with the same weights along the same path."""
+    old = _kept(lam_name(about, plan.picture.name, patch), read_lam, about, plan)
+    return old if old and (old.path, old.lr_png) == (plan.path, png_text(plan.picture.lr)) else None
+
+
+def _kept_field(about: Attributed, wanted: FieldPlan, plan: AttributionPlan) -> FieldRecord | None:
+    old = _kept(field_name(about, wanted.dataset, wanted.size), read_field, about, plan)
+    images = [(picture.name, wanted.count) for picture in wanted.images]
+    return old if old and [(i.name, len(i.half_squared)) for i in old.images] == images else None
+
+
+def _kept(name: str, read: Callable[[Path], Kind], about: Attributed, plan: AttributionPlan) -> Kind | None:
+    old = read_kept(plan.out / name, read) if plan.reuse else None
+    return old if old and old.network.weights.sha256 == about.weights.sha256 else None
 
 
 def _lam(opened: Opened, patch: Patch, plan: AttributionPlan) -> LamRecord:

@@ -7,6 +7,7 @@ import os
 import re
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -68,6 +69,14 @@ def read_as(kind: type[T], schema: int, path: Path) -> T:
         return from_plain(kind, data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise EsrError(f"{path} does not fit record schema {schema} ({error}); measure again") from None
+
+
+def read_kept(path: Path, read: Callable[[Path], T]) -> T | None:
+    """The record that an earlier run left; None where there is none that `read` takes, so that it is made anew."""
+    try:
+        return read(path) if path.is_file() else None
+    except EsrError:
+        return None
 
 
 def from_plain(kind: type[T], data: Any) -> T:

@@ -15,6 +15,7 @@ import torch
 from bench.arguments import MOST_THREADS, PRECISIONS, parse_device, parse_size
 from bench.choice import parse_choice
 from bench.console import open_console
+from bench.record_file import read_kept
 from bench.report.roofline import common_settings, kind_cells, layer_cells, network_cells, titles
 from bench.roofline_record import RooflineRecord, read_roofline
 from bench.roofline_study import RooflinePlan, begin, run
@@ -45,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for plan in make_plans(arguments):
             try:
-                records.append(_finished(plan, arguments.reuse) or run(plan))
+                kept = read_kept(plan.out / begin(plan).file_name, read_roofline) if arguments.reuse else None
+                records.append(kept or run(plan))
             except EsrError as error:
                 failed += 1
                 tell(f"failed: {error}")
@@ -63,16 +65,6 @@ def main(argv: list[str] | None = None) -> int:
     for record in records:
         out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
     return 1 if failed else 0
-
-
-def _finished(plan: RooflinePlan, reuse: bool) -> RooflineRecord | None:
-    path = plan.out / begin(plan).file_name
-    if not reuse or not path.is_file():
-        return None
-    try:
-        return read_roofline(path)
-    except EsrError:
-        return None  # of another version, or cut off: it is measured again
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--time-budget", type=float, default=10.0, metavar="S", help="seconds of samples of each size (default: 10)")
     add("--longest", type=float, default=60.0, metavar="S", help="a longer pass is not begun (default: 60)")
     add("--out", type=Path, default=Path("results/scaling"), help="folder of records (default: results/scaling)")
+    add("--reuse", action="store_true", help="keep the sizes that a record in --out holds, measure the others")
     return parser
 
 
@@ -112,6 +113,7 @@ def make_plans(arguments: argparse.Namespace) -> list[ScalingPlan]:
             datasets=[d.limited(arguments.limit) if arguments.limit else d for d in datasets],
             data_dir=arguments.data_dir,
             out=arguments.out,
+            reuse=arguments.reuse,
         )
         for choice in map(parse_choice, arguments.model)
     ]

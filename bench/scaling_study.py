@@ -19,8 +19,9 @@ from bench.metrics import crop_border, psnr
 from bench.progress import step
 from bench.quality import BORDER
 from bench.record import Settings
+from bench.record_file import read_kept
 from bench.runtime import measure_runtimes
-from bench.scaling_record import Point, ScalingRecord, TiledImage, write_scaling
+from bench.scaling_record import Point, ScalingRecord, TiledImage, read_scaling, write_scaling
 from bench.tiling import run_tiled
 from bench.worker import RemoteContestant
 from models import get_spec
@@ -48,6 +49,7 @@ class ScalingPlan:
     datasets: list[Dataset]
     data_dir: Path | None
     out: Path
+    reuse: bool  # keep what an earlier run left there
 
 
 class TiledEngine(Engine):
@@ -75,14 +77,23 @@ class Scaled(RemoteContestant):
 def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
     """Measure everything of `plan`; the record is written after each size. Raises EsrError for options that fail."""
     record, job = _begin(plan)
+    old = read_kept(plan.out / record.file_name, read_scaling) if plan.reuse else None
+    if old and old.overlap == record.overlap:
+        record = old
+        record.points = [p for p in old.points if p.samples_ms]  # what did not run then may run now
+    measured = {(p.size, p.tile) for p in record.points}
     for tile in [None, plan.tile] if plan.tile else [None]:
         with step(f"{plan.choice.label}, {f'tiles of {tile}' if tile else 'whole'}", len(plan.sizes)) as progress:
             for size in plan.sizes:
+                if (size, tile) in measured:
+                    progress.advance()
+                    continue
                 progress.describe(f"{plan.choice.label} at {size}x{size}{f', tiles of {tile}' if tile else ''}")
                 point = Point(size, tile, problem=_foreseen(record, plan, size, tile))
                 if not point.problem:
                     _measure(point, plan, job, tell)
                 record.points.append(point)
+                record.points.sort(key=lambda p: (p.tile or 0, p.size))
                 write_scaling(record, plan.out)
                 progress.advance()
     if plan.tile and plan.datasets:
@@ -156,7 +167,10 @@ def _measure(point: Point, plan: ScalingPlan, job: Job, tell: Tell) -> None:
 
 
 def _compare_images(record: ScalingRecord, plan: ScalingPlan, job: Job) -> None:
-    pairs = [(dataset.name, pair) for dataset in plan.datasets for pair in dataset.pairs]
+    known = {(image.dataset, image.name) for image in record.images}
+    pairs = [(d.name, pair) for d in plan.datasets for pair in d.pairs if (d.name, pair.name) not in known]
+    if not pairs:
+        return
     with (
         Scaled(job, None, 0) as whole,
         Scaled(job, plan.tile, plan.overlap) as tiled,

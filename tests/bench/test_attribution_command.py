@@ -63,6 +63,13 @@ def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
         "receptive_field.png", "lam__grey__10_20_8.png",
     }  # fmt: skip
     assert all(str(tmp_path).encode() not in path.read_bytes() for path in out.iterdir())
+    before = {path: path.read_bytes() for path in (lam_path, field_path)}
+    assert main([*tiny, *words, "--reuse"]) == 0
+    assert before == {path: path.read_bytes() for path in before}
+    assert main([*tiny, *words, "--reuse", "--steps", "5", "--erf", "3"]) == 0
+    lam = read_lam(lam_path)
+    assert lam.path.steps == 5
+    assert [len(image.half_squared) for image in read_field(field_path).images] == [3] * 6
     lam_path.write_text(lam_path.read_text().replace(lam.signed.data, "AAAA"))
     with pytest.raises(EsrError, match="is damaged"):
         read_lam(lam_path)

@@ -104,6 +104,11 @@ def test_what_would_take_too_long_is_not_begun(tmp_path: Path) -> None:
     record = read_scaling(next(tmp_path.glob("*.json")))
     assert record.points[0].samples_ms
     assert record.points[1].problem.startswith("not tried: ")
+    kept = record.points[0].samples_ms
+    assert main([*words, "--out", str(tmp_path), "--device", "cpu", "--reuse", "--sizes", "16", "32", "4096"]) == 0
+    record = read_scaling(next(tmp_path.glob("*.json")))
+    assert [(p.size, bool(p.samples_ms)) for p in record.points] == [(16, True), (32, True), (4096, False)]
+    assert next(p for p in record.points if p.size == 32).samples_ms == kept
 
 
 @pytest.mark.parametrize(
