@@ -28,10 +28,10 @@ fi
 
 # ---- what a run consists of: sizes, budgets and data, all of them smaller with --scale --------------------------------
 
-results=results fixed=256 real=339x510 lengths="1024 4096 65536" limit= data=available
+results=results fixed=256 real=339x510 lengths="1024 4096 65536" sizes="64 128 256 512 1024" tiles="--tile 128 --overlap 16" limit= data=available
 [ -z "$full" ] || data=all
 if [ "$scale" != 1 ]; then
-    results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024
+    results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024 sizes="16 32" tiles="--tile 24 --overlap 4"
     limit="--limit $(awk -v s="$scale" 'BEGIN { n = 100 * s; print (n > int(n)) ? int(n) + 1 : n }')"
 fi
 records="$results/records"
@@ -115,6 +115,21 @@ done
 measure --model "${variants[@]}" --measure counts
 echo "== the backends of the selective scan"
 run bench/scan.py --out "$results/scan" $reuse --lengths $lengths --time-budget "$(seconds 1.5)" --error-length 1024
+
+# ---- look closer ------------------------------------------------------------------------------------------------------
+
+echo "== where the time goes, and how far each network is from its floor"
+layered="dvmsr rlfn_ntire"
+[ -z "${ESR_DATA-}" ] || layered="$layered swinir_light span"
+run bench/roofline.py --model $layered --input-size "$fixed" --out "$results/roofline" $reuse --time-budget "$(seconds 10)"
+echo "== runtime and memory over the input's size, whole and in tiles"
+run bench/scaling.py --model $layered --sizes $sizes $tiles --out "$results/scaling" $reuse \
+    --time-budget "$(seconds 3)" --longest "$(seconds 10)" ${ESR_DATA:+--data Set5} ${ESR_DATA:+$limit}
+if [ -n "${ESR_DATA-}" ]; then
+    echo "== which pixels a network looks at"
+    # Status 1: their weights are not here, and random ones would say nothing; the command has said so.
+    .venv/bin/python bench/attribution.py --model dvmsr rlfn --out "$results/attribution" $reuse --erf 4 || [ $? -eq 1 ]
+fi
 
 # ---- train ------------------------------------------------------------------------------------------------------------
 

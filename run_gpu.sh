@@ -48,6 +48,13 @@ run bench/profile.py --device cuda --out "$out/records" --reuse --data available
 run bench/profile.py --device cuda --out "$out/records" --reuse --data available --time-budget 2 --model srcnn fsrcnn vdsr \
     lapsrn drrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn pfvm mambairv2_light
 run bench/accuracy.py --device cuda --out "$out/accuracy"
+echo "== where the time goes, and input sizes"
+for precision in fp32 bf16; do
+    run bench/roofline.py --device cuda --out "$out/roofline" --reuse --time-budget 5 --precision $precision \
+        --model dvmsr $rival dvmsr@chunked rlfn_ntire swinir_light span
+done
+run bench/scaling.py --device cuda --out "$out/scaling" --reuse --time-budget 2 --longest 5 \
+    --model dvmsr rlfn_ntire swinir_light
 echo "== training steps"
 run bench/step.py --device cuda --out "$out/step" --time-budget 15
 run bench/step.py --device cuda --out "$out/step" --time-budget 15 --precision bf16
