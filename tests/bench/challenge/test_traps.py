@@ -139,7 +139,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[int, TeamRecord]:
     root = make_checkout(folder / "repo", {number: body for number, (body, _, _) in TRAPS.items()})
     torch.save({"w": Evil()}, root / "model_zoo/bad.pth")
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    plan = plan_for(root, folder / "out", "--time-limit", "8", "--memory-limit", "3")
+    plan = plan_for(root, folder / "out", "--time-limit", "10", "--memory-limit", "1.5")
     records = run(plan, lambda line: None)
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert [read_team(folder / "out/records" / record.file_name) for record in records] == records
