@@ -14,7 +14,7 @@ from bench.report.web.grid import Grid, plain
 from bench.report.web.images import record_images
 from bench.training_record import FILE
 
-OMITTED = ("schema", "lr_png")  # fields of studies that are no settings
+OMITTED = ("schema", "lr_png", "sr_png", "hr_png")  # fields of studies that are no settings
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -41,10 +41,13 @@ def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) 
     for file, record in _study_records(studies).items():
         settings = getattr(record, "settings", None)
         about = dataclasses.asdict(settings) if settings else {}
-        holder = getattr(record, "network", record)  # of an attribution, what holds its environment
+        network = getattr(record, "network", None)
+        holder = network if hasattr(network, "environment") else record  # of attributions and crops, their network
         parts = {**vars(holder), **vars(record)}
         about |= {k: v for k, v in parts.items() if isinstance(v, str | int | float) and k not in OMITTED}
         about |= getattr(record, "config", {})
+        for part in (getattr(record, name, None) for name in ("place", "conditions")):
+            about |= dataclasses.asdict(part) if part else {}
         facts = (("Settings", _facts(about)), ("Environment", _facts(holder.environment)))
         found.append(Entry(file, places[file], file.split("/")[0], facts))
     return found
@@ -58,6 +61,8 @@ def _study_records(studies: Studies) -> dict[str, Any]:
     records |= {f"scaling/{r.file_name}": r for r in studies.scalings}
     records |= {f"attribution/{r.file_name}": r for r in studies.lams}
     records |= {f"attribution/{r.file_name}": r for r in studies.fields}
+    records |= {f"crops/{r.file_name}": r for r in studies.crops}
+    records |= {f"{c.folder}/records/{t.file_name}": t for c in studies.challenges for t in c.teams}
     return records | {f"training/{r.name}/{FILE}": r for r in studies.trainings}
 
 
