@@ -9,11 +9,12 @@ from bench.report import markup
 from bench.report.challenge import agreed, agreement, published_flops, ranking, team_name
 
 HEADERS = ["Team", "Parameters", "FLOPs as published (G)", "FLOPs complete (GFLOP)", "Complete / published",
-           "Vanished (%)", "published: FLOPs (G)", "published: parameters (M)", "Equal"]  # fmt: skip
+           "Vanished (%)", "FLOPs in results.json (G)", "Parameters in results.json (M)", "Equal"]  # fmt: skip
 INTRO = """\
 As published: fvcore, a multiply-add is 1. Complete: everything that runs, a multiply-add is 2, so that an entry of
 nothing but convolutions has about twice the published count. Vanished: share of the work in products, convolutions and
-operators with a formula that ran and is in no published count."""
+operators with a formula that ran and is in no published count. Equal: parameters, FLOPs, activations and convolutions
+are those of the checkout's own code, and of its results.json where the team is in it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def challenge_body(challenge: Challenge) -> str:
     parts = [scope_text(challenge), INTRO, markup.markdown_table(HEADERS, [row for _, row in team_rows(challenge)])]
     if timed := scored_cells(challenge):
         parts.append(f"{timed[0]}\n\n{markup.markdown_table(*timed[1:])}")
-    parts.append("\n".join(f"- {line}" for line in failures(challenge)))
+    parts.append(failures_text(challenge))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -91,9 +92,10 @@ def vanished_share(team: TeamRecord) -> float:
     return sum(v.share for v in team.complexity.vanished if v.what == "FLOPs") if team.complexity else 0.0
 
 
-def failures(challenge: Challenge) -> list[str]:
-    """Teams without counts or without a part, and why."""
-    return [f"{team_name(team)}: {team.reason}" for team in challenge.teams if team.reason]
+def failures_text(challenge: Challenge) -> str:
+    """Teams that failed, in which part, and why; "" where none did."""
+    lines = [f"- {team_name(team)}: {markup.without_paths(team.reason)}" for team in challenge.teams if team.reason]
+    return "\n".join(["Failed:\n", *lines]) if lines else ""
 
 
 def scored_cells(challenge: Challenge) -> tuple[str, list[str], list[list[str]]] | None:

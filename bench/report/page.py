@@ -93,7 +93,7 @@ def _figure(device: DeviceRecords, dataset: str) -> str:
 
 def _explanations(findings: Sequence[Finding]) -> str:
     overview = [[f"({f.known.key})", f.known.title, f.verdict] for f in findings]
-    table = markdown_table(["", "Difference", "Verdict"], overview, left=3)
+    table = markdown_table(["Key", "Difference", "Verdict"], overview, left=3)
     intro = (
         "Each cites two measured numbers, one with the cause and one without it; a record that holds both is cited for "
         "both. "

@@ -55,4 +55,7 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
 
 def _short(value: float) -> str:
     """Scores are exponentials: of a network much slower than the baseline, digits without end."""
-    return f"{value:.2e}".replace("e+", "e") if value >= LARGE and math.isfinite(value) else f"{value:,.2f}"
+    if value < LARGE or math.isinf(value):
+        return f"{value:,.2f}"
+    digits, _, exponent = f"{value:.2e}".partition("e")
+    return f"{digits}e{int(exponent)}"

@@ -17,7 +17,7 @@ function startViewer(section) {
   function fit() {
     const size = Number(strips[place.value].dataset.size);
     const room = Math.min(LARGEST, viewer.clientWidth);
-    if (room) stage.style.width = `${size * Math.max(1, Math.floor(room / size))}px`;
+    if (room) viewer.style.setProperty("--side", `${size * Math.max(1, Math.floor(room / size))}px`);
   }
   function wipe() {
     over.style.clipPath = `inset(0 ${100 - slider.value}% 0 0)`;

@@ -59,4 +59,4 @@ def challenge_texts(challenge: Challenge) -> tuple[str, str]:
     """Likewise, of a challenge."""
     timed = challenges.scored_cells(challenge)
     parts: Sequence[str] = [challenges.scope_text(challenge), challenges.INTRO, timed[0] if timed else ""]
-    return "\n\n".join(filter(None, parts)), "\n".join(f"- {line}" for line in challenges.failures(challenge))
+    return "\n\n".join(filter(None, parts)), challenges.failures_text(challenge)
