@@ -1,6 +1,5 @@
 """Look into networks: a local attribution map of each and, where asked for, its effective receptive field."""
 
-import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,20 +28,16 @@ from bench.attribution_record import (
 )
 from bench.choice import Choice
 from bench.console import Tell
-from bench.environment import describe, device_name
 from bench.lam import Network, attribute, check_patch
 from bench.progress import step
 from bench.receptive_field import draw_samples, field
-from bench.record import WeightsInfo
 from bench.record_file import read_kept
 from bench.saved_memory import saved_bytes_per_pixel
+from bench.with_weights import find_weighted
 from bench.worker import is_out_of_memory
 from models import create_model, get_spec
-from models.cache import sha256_of
 from models.errors import EsrError
 from models.input import batch_input
-from models.scan import resolve_backend
-from models.weights import find_weights, options_in
 
 MOST_AT_ONCE = 10  # images in a pass: more gain nothing, and the bar would move in leaps
 SHARE_OF_FREE = 0.5  # of the memory that is free, where no other bound is given
@@ -129,41 +124,16 @@ def run(plan: AttributionPlan, tell: Tell) -> tuple[list[LamRecord], list[FieldR
 def open_network(choice: Choice, plan: AttributionPlan) -> Opened:
     """Build the network with its weights. Raises EsrError where they cannot be had: random ones would say nothing."""
     spec, device = get_spec(choice.name), plan.device
-    options = {**(options_in(plan.weights, choice.name) if plan.weights else {}), **choice.options}
-    backend = resolve_backend(choice.backend, device.type) if spec.scan else None
-    pretrained, info = _weights(choice.name, plan)
-    scan: dict[str, Any] = {"scan_backend": backend} if spec.scan else {}
-    model = create_model(choice.name, pretrained or False, **options, **scan).to(device).requires_grad_(False)
-    about = Attributed(
-        model=choice.name,
-        options=options,
-        display_name=spec.display_name,
-        scale=spec.scale,
-        weights=info,
-        scan_backend=backend,
-        device=device.type,
-        device_name=device_name(device),
-        threads=plan.threads,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        environment=describe(device),
-    )
+    found = find_weighted(choice, plan.weights, plan.data_dir, device, plan.threads)
+    about = found.about
+    scan: dict[str, Any] = {"scan_backend": about.scan_backend} if spec.scan else {}
+    model = create_model(choice.name, found.file or False, **about.options, **scan).to(device).requires_grad_(False)
 
     def network(x: Tensor) -> Tensor:
         y: Tensor = model(batch_input(x, spec) * spec.data_range)
         return y / spec.data_range
 
     return Opened(about, network, choice.label)
-
-
-def _weights(name: str, plan: AttributionPlan) -> tuple[Path | None, WeightsInfo]:
-    published = get_spec(name).weights
-    if plan.weights:
-        known = published is not None and sha256_of(plan.weights) == published.sha256
-        return plan.weights, WeightsInfo("official" if known else "custom", plan.weights.name, sha256_of(plan.weights))
-    if published is None:
-        raise EsrError(f"no weights of {name} were published, and random ones would say nothing; give --weights FILE")
-    path = find_weights(published, plan.data_dir)
-    return path, WeightsInfo("official", path.name, published.sha256, published.url, published.note)
 
 
 def _patch(plan: AttributionPlan, scale: int) -> Patch:

@@ -75,7 +75,7 @@ def _total_of_all(differences: Sequence[Difference | None]) -> Difference | None
     return _total(known) if len(known) == len(differences) else None
 
 
-HEADERS = ("data set", "variant", "", "PSNR Y [dB]", "difference [dB]", "largest [levels]", "changed [%]")
+HEADERS = ("data set", "variant", "role", "PSNR Y [dB]", "difference [dB]", "largest [levels]", "changed [%]")
 EXACT_HEADERS = ("largest from float64", "changed from float64 [%]")
 
 

@@ -14,7 +14,21 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record_file import write_bytes
-from bench.report import accuracy, attribution, page, plots, roofline, scaling, scan, step, summary, training
+from bench.report import (
+    accuracy,
+    attribution,
+    challenges,
+    crops,
+    page,
+    plots,
+    roofline,
+    scaling,
+    scan,
+    scores,
+    step,
+    summary,
+    training,
+)
 from bench.report.ablation import ablation_body, ablation_csv
 from bench.report.backends import backends_body
 from bench.report.contents import DeviceReport
@@ -65,10 +79,13 @@ def judge_all(device: DeviceRecords) -> list[Finding]:
 
 
 def _contents(device: DeviceRecords, studies: Studies) -> DeviceReport:
+    drawn, drawn_files = drawn_sections(device, studies)
     sections, study_files = study_sections(device, studies)
     tables = tuple(make(device) for make in TABLES)
     dataset = plots.plotted_dataset(device)
-    return DeviceReport(device, studies, dataset, tables, tuple(sections), study_files, tuple(judge_all(device)))
+    findings = tuple(judge_all(device))
+    files = drawn_files | study_files
+    return DeviceReport(device, studies, dataset, tables, tuple(sections), tuple(drawn), files, findings)
 
 
 def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
@@ -84,6 +101,25 @@ def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str
     if costs := draw_costs(device, dataset):
         files[PLOT] = costs
     return files | dict(report.study_files)
+
+
+def drawn_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], dict[str, bytes]]:
+    """The sections on scores, challenges and crops, and their files; nothing where there are no records."""
+    sections: list[str] = []
+    files: dict[str, bytes] = {}
+    if years := scores.year_scores(device):
+        body = scores.scores_body(years)
+        files |= {"scores.md": f"# NTIRE scores\n\n{body}".encode(), "scores.csv": scores.scores_csv(years).encode()}
+        sections.append(f"## NTIRE scores\n\n{body}".rstrip())
+    for challenge in studies.challenges:
+        files[f"{challenge.key}.csv"] = challenges.challenge_csv(challenge).encode()
+        sections.append(f"## {challenge.title}\n\n{challenges.challenge_body(challenge)}".rstrip())
+    if studies.crops:
+        body = crops.crops_body(studies.crops)
+        files["crops.md"] = f"# Crops side by side\n\n{body}".encode()
+        files |= crops.crops_files(studies.crops)
+        sections.append(f"## Crops side by side\n\n{body}".rstrip())
+    return sections, files
 
 
 def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], dict[str, bytes]]:

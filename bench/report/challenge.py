@@ -15,8 +15,9 @@ from bench.counts_text import vanished_lines
 from bench.record_file import write_bytes
 from bench.report.markup import NONE, csv_text, markdown_table, number
 from bench.report.plots import DPI, MEASURED, STYLE
-from bench.score import AS_IS, RULES, VARIANTS, Baseline, Entry, Ranked, Rule, rank, sensitivity
-from bench.statistics import mean_psnr, summarise
+from bench.report.ranking import SENSITIVITY, median_text, score_text, sensitivity_cells
+from bench.score import RULES, Baseline, Entry, Ranked, Rule, rank
+from bench.statistics import mean_psnr
 
 PLOT = "ranking.png"
 HOOKS = "hooks on modules"  # how challenges before 2024 counted
@@ -49,7 +50,7 @@ def challenge_report(
     over = None if published else _baseline(records, baseline)
     entries = [_entry(record) for record in records]
     ranked = rank(entries, rule, over)
-    by_name = {_name(record): record for record in records}
+    by_name = {team_name(record): record for record in records}
     scored = [r for r in ranked if r.score is not None]
     headers, rows = _ranking(ranked, by_name)
     pages = [
@@ -74,15 +75,32 @@ def challenge_report(
     return ChallengeReport(summary, [out / name for name in files])
 
 
+def ranking(records: Sequence[TeamRecord]) -> tuple[str, list[str], list[list[str]]]:
+    """What the scores of one challenge's teams are over, and a table of them, a row a team: headers and cells.
+
+    By the rule of the records' year, or the latest, over the entry that was timed in turn with the others.
+    """
+    rule = RULES[records[0].year if records[0].year in RULES else max(RULES)]
+    names = {record.baseline for record in records}
+    team = next((record.team for record in records if {record.label, team_name(record)} & names), -1)
+    over = _baseline(records, team)
+    headers, rows = _ranking(
+        rank([_entry(record) for record in records], rule, over), {team_name(record): record for record in records}
+    )
+    turned = [[row[1], row[0], *row[2:]] for row in [headers, *rows]]
+    return _heading(records, rule, over).partition("\n\n")[2], turned[0], turned[1:]
+
+
 # ---- entries --------------------------------------------------------------------------------------------------------
 
 
-def _name(record: TeamRecord) -> str:
+def team_name(record: TeamRecord) -> str:
+    """What it is called: its name, with its number where that is not in it."""
     number = re.match(r"\d+", record.label)
     return record.label if number and int(number[0]) == record.team else f"{record.team:02} {record.label}"
 
 
-def _flops(record: TeamRecord) -> int | None:
+def published_flops(record: TeamRecord) -> int | None:
     """As published: by the checkout's own code, else by ours."""
     theirs = record.their_counts.get("flops")
     if isinstance(theirs, int):
@@ -96,12 +114,12 @@ def _psnr(record: TeamRecord, dataset: str) -> float | None:
 
 
 def _entry(record: TeamRecord) -> Entry:
-    c, flops = record.complexity, _flops(record)
+    c, flops = record.complexity, published_flops(record)
     failure = record.reason
     if not failure and not (c and flops and record.runtime):
         failure = "runtime not measured" if c and flops else "no published FLOPs: fvcore cannot trace it"
     return Entry(
-        name=_name(record),
+        name=team_name(record),
         runtime_ms=record.runtime.samples_ms if record.runtime else [],
         flops=float(flops or 0),
         parameters=float(c.parameters if c else 0),
@@ -116,10 +134,10 @@ def _entry(record: TeamRecord) -> Entry:
 
 def _baseline(records: Sequence[TeamRecord], team: int) -> Baseline | None:
     for record in records:
-        c, flops = record.complexity, _flops(record)
+        c, flops = record.complexity, published_flops(record)
         if record.team == team and record.runtime and c and flops:
             return Baseline(
-                name=_name(record),
+                name=team_name(record),
                 runtime_ms=record.runtime.samples_ms,
                 flops=float(flops),
                 parameters=float(c.parameters),
@@ -157,13 +175,13 @@ def _ranking(ranked: Sequence[Ranked], by_name: dict[str, TeamRecord]) -> tuple[
     for result in ranked:
         record = by_name[result.name]
         c, r, m = record.complexity, record.runtime, record.memory
-        flops = _flops(record)
+        flops = published_flops(record)
         rows.append(
             [
                 result.rank_text,
                 result.name,
-                _interval(result.score, result.low, result.high),
-                _median(r.samples_ms) if r else NONE,
+                score_text(result),
+                median_text(r.samples_ms) if r else NONE,
                 f"{c.parameters:,}" if c else NONE,
                 number(flops / 1e9 if flops else None, 4),
                 number(c.flops / 1e9 if c else None, 2),
@@ -178,71 +196,64 @@ def _ranking(ranked: Sequence[Ranked], by_name: dict[str, TeamRecord]) -> tuple[
     return headers, rows
 
 
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return NONE
-    return f"{value:,.2f}" + ("" if low is None or high is None else f" [{low:,.2f}, {high:,.2f}]")
-
-
-def _median(samples_ms: Sequence[float]) -> str:
-    t = summarise(samples_ms)
-    return _interval(t.median_ms, t.low_ms, t.high_ms)
-
-
 def _sensitivity(entries: Sequence[Entry], rule: Rule, over: Baseline | None) -> str:
-    studies = [s for s in sensitivity(entries, rule, over) if s.results[AS_IS.name].score is not None]
-    if not studies:
+    headers, rows = sensitivity_cells(entries, rule, over, "Team")
+    if not rows:
         return ""
-    headers = ["Team", *(variant.name for variant in VARIANTS)]
-    rows = []
-    for study in studies:
-        cells = []
-        for variant in VARIANTS:
-            result = study.results[variant.name]
-            moved = "**" if variant.name in study.moves else ""
-            cells.append(f"{moved}{result.place or NONE}{moved} ({_interval(result.score, None, None)})")
-        rows.append([study.name, *cells])
-    return (
-        "## What the ranking depends on\n\nPlace (score) as the challenge makes it, by the mean of all passes with the "
-        "cold start, and with one thing changed; bold: another place.\n\n" + markdown_table(headers, rows)
-    )
+    return f"## What the ranking depends on\n\n{SENSITIVITY}\n\n{markdown_table(headers, rows)}"
 
 
 def _counts(records: Sequence[TeamRecord]) -> str:
     kinds = ("Parameters (M)", "FLOPs (G)", "Activations (M)", "Conv2d")
     headers = ["Team", *(h for kind in kinds for h in (f"{kind}: ours", "its own code", "published")), "Agree"]
-    rows, equal, compared = [], 0, 0
+    rows = []
     for record in records:
         if not record.complexity:
             continue
         cells: list[str] = []
-        agree = True
         for key, field, unit in COUNTS:
-            ours = getattr(record.complexity, field)
-            theirs, published = record.their_counts.get(key), record.published.get(key)
             decimals = 0 if unit == 1 else 6
-            other = key == "flops" and record.their_counts.get("convention") == HOOKS
-            same_code = theirs is None or theirs == ours or other
-            same_paper = published is None or (ours is not None and round(ours / unit, 6) == round(published, 6))
-            agree = agree and same_code and same_paper
+            ours, theirs = getattr(record.complexity, field), record.their_counts.get(key)
             cells += [number(None if v is None else v / unit, decimals) for v in (ours, theirs)]
-            cells.append(number(published, decimals))
-        problem = record.their_counts.get("problem", "")
-        compared += 1
-        equal += agree and not problem
-        rows.append([_name(record), *cells, f"its own code fails: {problem}" if problem else "yes" if agree else "NO"])
+            cells.append(number(record.published.get(key), decimals))
+        rows.append([team_name(record), *cells, agreement(record)])
     if not rows:
         return ""
     return (
-        f"## Counts beside those of the checkout's own code and its results.json\n\n{equal} of {compared} agree to the "
-        "digit with all that there is to compare with. Challenges before 2024 counted FLOPs with hooks on modules, "
-        "which is another convention and not compared.\n\n" + markdown_table(headers, rows)
+        f"## Counts beside those of the checkout's own code and its results.json\n\n{agreed(records)}\n\n"
+        + markdown_table(headers, rows)
+    )
+
+
+def agreement(record: TeamRecord) -> str:
+    """Whether our counts are those of the team's own code and of its results.json: "yes", "NO", or why nobody knows."""
+    if record.complexity is None:
+        return NONE
+    if problem := record.their_counts.get("problem", ""):
+        return f"its own code fails: {problem}"
+    agree = True
+    for key, field, unit in COUNTS:
+        ours, theirs = getattr(record.complexity, field), record.their_counts.get(key)
+        published = record.published.get(key)
+        other = key == "flops" and record.their_counts.get("convention") == HOOKS
+        same_code = theirs is None or theirs == ours or other
+        same_paper = published is None or (ours is not None and round(ours / unit, 6) == round(published, 6))
+        agree = agree and same_code and same_paper
+    return "yes" if agree else "NO"
+
+
+def agreed(records: Sequence[TeamRecord]) -> str:
+    """How many of them agree, in words."""
+    counted = [agreement(record) for record in records if record.complexity]
+    return (
+        f"{counted.count('yes')} of {len(counted)} agree to the digit with all that there is to compare with. "
+        "Challenges before 2024 counted FLOPs with hooks on modules, which is another convention and not compared."
     )
 
 
 def _vanished(records: Sequence[TeamRecord]) -> str:
     lines = [
-        f"- {_name(record)}: {line}"
+        f"- {team_name(record)}: {line}"
         for record in records
         if record.complexity
         for line in vanished_lines(record.complexity)
@@ -257,7 +268,7 @@ def _remarks(records: Sequence[TeamRecord]) -> str:
         remarks = [f"FAILED: {record.reason}" if record.reason else "", stood, *record.notes]
         text = "; ".join(remark for remark in remarks if remark)
         if text:
-            lines.append(f"- {_name(record)}: {text}")
+            lines.append(f"- {team_name(record)}: {text}")
     seconds = sum(record.seconds for record in records)
     peak = max(record.peak_resident for record in records) / 2**20
     lines.append(f"\nAll teams together took {seconds / 60:.0f} minutes, the largest of them {peak:,.0f} MiB.")

@@ -16,7 +16,8 @@ class DeviceReport:
     Attributes:
         dataset: of the figure.
         sections: of the studies, as Markdown that starts with a heading of level 2.
-        study_files: name -> content, the figures that `sections` show among them.
+        drawn: sections of the same form, which the HTML page shows in a way of its own.
+        study_files: name -> content, the figures that `sections` and `drawn` show among them.
     """
 
     device: DeviceRecords
@@ -24,5 +25,6 @@ class DeviceReport:
     dataset: str
     tables: tuple[Table, ...]
     sections: tuple[str, ...]
+    drawn: tuple[str, ...]
     study_files: Mapping[str, bytes]
     findings: tuple[Finding, ...]

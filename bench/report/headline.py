@@ -94,6 +94,14 @@ def order_markdown(rows: Sequence[HeadlineRow]) -> str:
     return "\n".join(lines)
 
 
+def sampled_together(a: Record, b: Record) -> bool:
+    """Whether both were timed in one run: each names the other, and both the same third ones."""
+    if not a.runtime or not b.runtime or not (_in_turn(a.runtime, b) and _in_turn(b.runtime, a)):
+        return False
+    of_a, of_b = set(a.runtime.interleaved_with), set(b.runtime.interleaved_with)
+    return len(of_a - of_b) == len(of_b - of_a) == 1
+
+
 def _in_turn(runtime: Runtime, other: Record) -> bool:
     """Whether a network of this name, with options and scan or without, was sampled in turn."""
     if other.source:

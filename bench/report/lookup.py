@@ -5,7 +5,7 @@ Records of different devices (or thread counts) are kept apart from here on, so 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,16 @@ class DeviceRecords:
             found.setdefault((record.model, record.display_name), record.options if record.source else {})
         return [(model, name, options) for (model, name), options in found.items()]
 
-    def find(self, query: Query) -> Found | None:
+    def find(self, query: Query, accept: Callable[[Record], bool] = lambda _: True) -> Found | None:
         """The best record that answers `query`, or None.
 
         Timing, memory and quality come from plain fp32 runs only (no channels_last, compile or CUDA graph), quality
         from published weights only (OWN_WEIGHTS and the user's own networks: also from a user's). Among scan backends
         the one with the smallest median time is taken. A challenge-style run with scores timed a data set's images, so
         its time is of no size.
+
+        Args:
+            accept: what else a record must satisfy.
         """
         part = query.figure.split(".")[0]
         options = canonical(query.model, query.options)
@@ -123,7 +126,11 @@ class DeviceRecords:
                 continue
             if (part == "runtime" and s.ntire_compat and record.quality) or (query.unfused and s.fused):
                 continue
-            if is_of_own_weights(record) or (part == "quality" and record.weights.status == "random"):
+            if (
+                not accept(record)
+                or is_of_own_weights(record)
+                or (part == "quality" and record.weights.status == "random")
+            ):
                 continue
             value = figures.value(record, query.figure)
             if value is not None:

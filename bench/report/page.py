@@ -37,6 +37,7 @@ def device_page(report: DeviceReport, left_out: Sequence[LeftOut]) -> str:
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
                 "hold every record with every figure.",
                 *(f"### {table.title}\n\n{_demote(table.short or table.body).rstrip()}" for table in report.tables),
+                *report.drawn,
                 *report.sections,
                 _explanations(report.findings),
                 f"## What is missing\n\nSkipped by the measurements:\n\n{summary.skipped_markdown(device)}\n\n"
@@ -92,7 +93,7 @@ def _figure(device: DeviceRecords, dataset: str) -> str:
 
 def _explanations(findings: Sequence[Finding]) -> str:
     overview = [[f"({f.known.key})", f.known.title, f.verdict] for f in findings]
-    table = markdown_table(["", "Difference", "Verdict"], overview, left=3)
+    table = markdown_table(["Key", "Difference", "Verdict"], overview, left=3)
     intro = (
         "Each cites two measured numbers, one with the cause and one without it; a record that holds both is cited for "
         "both. "

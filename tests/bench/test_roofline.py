@@ -12,14 +12,19 @@ from bench.complexity import count_complexity
 from bench.layer_kinds import ATTENTION, CONVOLUTION, ELEMENTWISE, MIXER, MOVEMENT, NORMALISATION, PRODUCT, kind_of
 from bench.layer_profile import LayerProfiler, profile_pass, tensor_bytes
 from bench.record import Settings
+from bench.record_file import write_record
+from bench.report.build import build
+from bench.report.lookup import load
 from bench.report.roofline import cost, fused_floor_ms, layer_cells, network_cells, roofline_body, roofline_csv, titles
 from bench.report.roofline_plot import draw_roofline
+from bench.report.studies import load_studies
 from bench.roofline import main
-from bench.roofline_record import LayerOp, Rates, RooflineRecord, read_roofline
+from bench.roofline_record import LayerOp, Rates, RooflineRecord, read_roofline, write_roofline
 from bench.roofline_study import Profiled, merge_passes
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import input_shape
+from tests.bench.report.records import complexity, record
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -156,6 +161,17 @@ def test_section_csv_and_figure() -> None:
     assert draw_roofline(records) == draw_roofline(records)
 
 
+def test_the_page_has_every_layer_behind_its_record(tmp_path: Path) -> None:
+    write_record(record("dvmsr", complexity=complexity(1000)), tmp_path / "records")
+    write_roofline(roofline_record(), tmp_path / "roofline")
+    files = build(load(tmp_path / "records"), load_studies(tmp_path / "records"))
+    assert "| convolution " in files["report.md"].decode()
+    assert {"roofline.png", "roofline.csv", "roofline.md"} <= set(files)
+    page = files["report.html"].decode()
+    assert "Layers</caption>" in page
+    assert page.count(">relu<") == 2  # in the section's table of slowest layers, and behind the record
+
+
 def test_passes_that_run_different_operators_have_no_one_time() -> None:
     merged = merge_passes("net", [Profiled([one], 0) for one in (layers()[0], layers()[0])])
     assert merged[0].times_ms == [2.0, 2.0]
@@ -169,12 +185,12 @@ def test_whole_command_then_reuse(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")
-    record = read_roofline(path)
-    assert len(record.passes_ms) == len(record.layers[0].times_ms) == 2
-    assert len(record.rates.copy_ms) > 2 < len(record.rates.product_ms)
+    found = read_roofline(path)
+    assert len(found.passes_ms) == len(found.layers[0].times_ms) == 2
+    assert len(found.rates.copy_ms) > 2 < len(found.rates.product_ms)
     output = 3 * 64 * 96
     parameters = sum(p.numel() for p in create_model("rlfn_s").parameters())
-    assert record.least_bytes == 4 * (parameters + 3 * 16 * 24 + output)
+    assert found.least_bytes == 4 * (parameters + 3 * 16 * 24 + output)
     assert "convolution" in done.stdout
     before = path.read_bytes()
     assert main([*command[2:], "--reuse"]) == 0
@@ -214,5 +230,5 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path, capsys: pytest.C
 def test_on_a_gpu_the_layers_take_the_time_of_the_pass(tmp_path: Path) -> None:
     assert main(["--model", "rlfn_ntire", "--device", "cuda", "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.json")
-    record = read_roofline(path)
-    assert 0.5 < cost(record.layers, record.rates).ms / min(record.passes_ms) < 1.5
+    found = read_roofline(path)
+    assert 0.5 < cost(found.layers, found.rates).ms / min(found.passes_ms) < 1.5

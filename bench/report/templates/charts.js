@@ -3,6 +3,7 @@
 
 // logLevel 1: only errors, since an empty layer (no published point, no name found) is no reason to warn.
 const OPTIONS = { logLevel: 1, actions: false, renderer: "svg", ast: true, tooltip: { theme: "plain" } };
+const KINDS = { measured_marks: "measured here", own_marks: "of your own", published_marks: "published" };
 const drawn = new Map();
 
 async function draw(element) {
@@ -11,7 +12,11 @@ async function draw(element) {
   const { view } = await vegaEmbed(place, JSON.parse(data.textContent), {
     ...OPTIONS,
     patch: (spec) => {
-      for (const mark of spec.marks) if (mark.type === "symbol") mark.encode.update.tooltip = { signal: "datum.hover" };
+      for (const mark of spec.marks) {
+        if (mark.type !== "symbol") continue;
+        mark.encode.update.tooltip = { signal: "datum.hover" };
+        mark.description = `Networks ${KINDS[mark.name] ?? ""}`;
+      }
       return spec;
     },
   });

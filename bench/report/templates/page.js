@@ -24,6 +24,7 @@ function sortBy(table, column, direction) {
 function makeSortable(table) {
   const headers = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   headers.forEach((header, column) => {
+    if (!header.textContent.trim()) return;
     const button = document.createElement("button");
     button.type = "button";
     button.append(...header.childNodes);
@@ -58,9 +59,13 @@ function makeFilterable(table, name) {
   });
 }
 
+const names = new Map(); // of tables, so that a listener can tell them apart
 for (const table of document.querySelectorAll("table.sortable")) {
-  const heading = table.closest("section")?.querySelector("h3")?.textContent ?? "Table";
-  const name = table.caption?.textContent ?? heading;
+  const heading = table.closest("section")?.querySelector("h3")?.textContent ?? "records";
+  const title = table.caption?.textContent ?? `Table of ${heading}`;
+  const before = names.get(title) ?? 0;
+  const name = before ? `${title}, ${before + 1}` : title;
+  names.set(title, before + 1);
   const scroll = table.parentElement;
   scroll.tabIndex = 0; // so that arrow keys scroll it
   scroll.setAttribute("role", "region");

@@ -8,13 +8,15 @@ from typing import Any
 from bench.record import Record, slug
 from bench.report import markup
 from bench.report.lookup import DeviceRecords
+from bench.report.roofline import layer_cells
 from bench.report.studies import Studies
 from bench.report.summary import flat, network_label, settings_label
 from bench.report.web.grid import Grid, plain
 from bench.report.web.images import record_images
+from bench.roofline_record import RooflineRecord
 from bench.training_record import FILE
 
-OMITTED = ("schema", "lr_png")  # fields of studies that are no settings
+OMITTED = ("schema", "lr_png", "sr_png", "hr_png")  # fields of studies that are no settings
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -41,12 +43,16 @@ def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) 
     for file, record in _study_records(studies).items():
         settings = getattr(record, "settings", None)
         about = dataclasses.asdict(settings) if settings else {}
-        holder = getattr(record, "network", record)  # of an attribution, what holds its environment
+        network = getattr(record, "network", None)
+        holder: Any = network if hasattr(network, "environment") else record  # of attributions and crops, their network
         parts = {**vars(holder), **vars(record)}
         about |= {k: v for k, v in parts.items() if isinstance(v, str | int | float) and k not in OMITTED}
         about |= getattr(record, "config", {})
+        for part in (getattr(record, name, None) for name in ("place", "conditions")):
+            about |= dataclasses.asdict(part) if part else {}
         facts = (("Settings", _facts(about)), ("Environment", _facts(holder.environment)))
-        found.append(Entry(file, places[file], file.split("/")[0], facts))
+        tables = (_layers(record),) if isinstance(record, RooflineRecord) else ()
+        found.append(Entry(file, places[file], file.split("/")[0], facts, tables))
     return found
 
 
@@ -59,6 +65,8 @@ def _study_records(studies: Studies) -> dict[str, Any]:
     records |= {f"attribution/{r.file_name}": r for r in studies.lams}
     records |= {f"attribution/{r.file_name}": r for r in studies.fields}
     records |= {f"roofline/{r.file_name}": r for r in studies.roofs}
+    records |= {f"crops/{r.file_name}": r for r in studies.crops}
+    records |= {f"{c.folder}/records/{t.file_name}": t for c in studies.challenges for t in c.teams}
     return records | {f"training/{r.name}/{FILE}": r for r in studies.trainings}
 
 
@@ -77,6 +85,12 @@ def _network(file: str, record: Record, anchor: str) -> Entry:
     facts.append(("Environment", _facts(record.environment)))
     title = f"{network_label(record)}: {settings_label(record)}"
     return Entry(file, anchor, title, tuple(facts), (*_counted(record), *record_images(record)))
+
+
+def _layers(record: RooflineRecord) -> Grid:
+    """Every operator of every module, the slowest first."""
+    headers, rows = layer_cells(record, len(record.layers))
+    return Grid("Layers", tuple(headers), tuple(map(plain, rows)), 3)
 
 
 def _counted(record: Record) -> list[Grid]:

@@ -14,15 +14,17 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import summary
+from bench.report import crops, scores, summary
 from bench.report.contents import DeviceReport
 from bench.report.explain import Finding, finding_markdown
 from bench.report.headline import headline_rows, order_markdown
 from bench.report.page import CONVENTIONS
+from bench.report.scores import year_scores
 from bench.report.tables import missing_notes
 from bench.report.trust import LeftOut
-from bench.report.web import appendix, images, plain_words, prose, tables
+from bench.report.web import appendix, images, plain_words, prose, ranks, tables
 from bench.report.web.charts import VEGA_LITE, Chart, charts, first_set
+from bench.report.web.crops import Crops, crops_view
 from bench.report.web.grid import Grid
 
 PAGE = "report.html"
@@ -62,6 +64,11 @@ class View:
     own: bool
     papers: list[Part]
     findings: list[Explained]
+    rules: list[ranks.RankPart]
+    scoring: Markup
+    challenges: list[ranks.RankPart]
+    crops: Crops
+    cropping: Markup
     measured: list[Grid]
     images: list[Part]
     studies: list[Part]
@@ -75,7 +82,7 @@ def html_page(reports: Sequence[DeviceReport], left_out: Sequence[LeftOut]) -> b
     """The page. The same records always give the same bytes."""
     scripts = [
         charting_library(),
-        *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "charts.js")),
+        *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "crops.js", "charts.js")),
     ]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -121,6 +128,11 @@ def _view(report: DeviceReport) -> View:
         any(m.record.source for m in device.measured),
         [Part(t.title, tuple(tables.comparisons(t)), html(missing_notes(t.entries))) for t in report.tables],
         [Explained(f"({f.known.key}) {f.known.title}", f.verdict, html(_body(f))) for f in report.findings],
+        [ranks.score_part(y, *map(html, ranks.score_texts(y))) for y in year_scores(device)],
+        html(scores.INTRO),
+        [ranks.challenge_part(c, *map(html, ranks.challenge_texts(c))) for c in report.studies.challenges],
+        crops_view(report.studies.crops),
+        html(crops.INTRO),
         tables.measured(device),
         [_image_part(report, dataset) for dataset in images.datasets(device)],
         [Part(title.removeprefix("## "), (), html(body)) for title, body in map(_split, report.sections)],

@@ -19,6 +19,8 @@ FILES = {
     "figure1.png",
     "figure1.svg",
     "figure1_costs.png",
+    "scores.csv",
+    "scores.md",
     *(
         f"{t}.{kind}"
         for t in ("table1", "table2", "table6", "table9", "table_parameters", "measured", "ablation")
@@ -121,6 +123,7 @@ def test_the_report_uses_records_alone() -> None:
         "bench.accuracy_record",
         "bench.training_record",
         "bench.attribution_record",
+        "bench.crops_record",
     }
     others = {"bench.challenge.record", "bench.counts_text", "bench.score", "bench.attribution_map"}
     allowed = {*records, *others, "bench.scan_figures", "bench.statistics", "models.errors"}

@@ -1,0 +1,165 @@
+"""Keep crops of networks' images beside the ground truth: `python bench/crops.py --model dvmsr rlfn`. See --help."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Started as a script, this folder is first on sys.path; the repository root belongs there.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import signal
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from bench.arguments import MOST_THREADS, parse_device
+from bench.choice import Choice, parse_choice
+from bench.console import open_console
+from bench.crops_record import CROP, CropRecord, read_crop
+from bench.crops_study import REFERENCE, CropsPlan, Square, run
+from bench.datasets import Dataset, find_dataset
+from bench.environment import device_name
+from bench.record_file import write_bytes
+from bench.report.crops import crop_cells, crops_body, crops_files
+from bench.summary import print_cells
+from models.errors import EsrError
+
+FILE_WIDTH = 140  # columns, where the output is not a terminal
+INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
+SIZE = 128  # HR pixels a side
+SMALLEST, LARGEST = 16, 256  # records and pages hold crops, not images
+EXAMPLES = """examples:
+  python bench/crops.py --model dvmsr rlfn swinir_light --data Set5 Set14     two places in each set, by measurement
+  python bench/crops.py --model span efdn --data Set5 Set14 --reuse           more networks at the same places
+  python bench/crops.py --model swinir_light --weights FILE --data Set14 --reuse
+  python bench/crops.py --model dvmsr rlfn --data Set14 --image barbara --crop 400,120,128
+  python bench/crops.py --model dvmsr 'net.py:Net(weights=net.pth)' --data Set5   your own network beside another
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
+    arguments = _parser().parse_args(argv)
+    out, tell = open_console(FILE_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.simplefilter("ignore")
+    try:
+        plan = make_plan(arguments)
+        records, failed = run(plan, tell)
+        beside = _beside(records, plan)
+        files = crops_files(beside)
+        files["crops.md"] = f"# Crops side by side\n\n{crops_body(beside)}".encode()
+        for name, data in files.items():
+            write_bytes(plan.out / name, data)
+    except EsrError as error:
+        tell(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        tell(f"interrupted; what is finished is in {arguments.out}, and the same command goes on with --reuse")
+        return INTERRUPTED
+    print_cells(out, "PSNR of crops", *crop_cells(beside), left=4)
+    for name in [*(r.file_name for r in records), *files]:
+        out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crops.py",
+        description="Crops of networks' images beside bicubic and the ground truth, to be compared in the report. "
+        "Two places a data set are chosen by measurement: where the errors of the networks differ most, and where even "
+        "the best of them errs most.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", nargs="+", required=True, metavar="NAME", help="networks, as for bench/profile.py; bicubic is added")
+    add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
+    add("--data", nargs="+", default=["Set5"], metavar="NAME", help="data sets (default: Set5)")
+    add("--image", metavar="NAME", help="only this image of the data sets, without its suffix")
+    add("--crop", metavar="X,Y,SIZE", help="square of that image, in HR pixels (default: chosen by measurement)")
+    add("--size", type=int, default=SIZE, metavar="N", help=f"HR pixels a side of a chosen square (default: {SIZE})")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
+    add("--out", type=Path, default=Path("results/crops"), help="folder of records (default: results/crops)")
+    add("--reuse", action="store_true", help="keep the places and crops that are in --out, and add what is missing")
+    return parser
+
+
+def make_plan(arguments: argparse.Namespace) -> CropsPlan:
+    """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
+    choices = list({choice.label: choice for choice in map(parse_choice, arguments.model)}.values())
+    networks = [choice for choice in choices if choice.name != REFERENCE]
+    if arguments.weights and (len(networks) != 1 or networks[0].own):
+        raise EsrError("--weights belongs to one network of the registry; give one --model with it, and --reuse")
+    if arguments.weights and not arguments.weights.is_file():
+        raise EsrError(f"--weights {arguments.weights} does not exist")
+    if arguments.data_dir and not arguments.data_dir.is_dir():
+        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
+    if arguments.crop and not arguments.image:
+        raise EsrError("--crop needs the image that it lies in; name it with --image")
+    if not SMALLEST <= arguments.size <= LARGEST:
+        raise EsrError(f"--size {arguments.size} must be from {SMALLEST} to {LARGEST}")
+    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
+        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
+    device = parse_device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    square = parse_crop(arguments.crop) if arguments.crop else None
+    datasets = [find_dataset(name, arguments.data_dir) for name in dict.fromkeys(arguments.data)]
+    if arguments.image:
+        datasets = _only(arguments.image, datasets)[: 1 if square else None]
+    return CropsPlan(
+        choices=[Choice(REFERENCE, label=REFERENCE), *networks],
+        weights=arguments.weights,
+        device=device,
+        threads=torch.get_num_threads() if device.type == "cpu" else None,
+        datasets=datasets,
+        square=square,
+        size=arguments.size,
+        data_dir=arguments.data_dir,
+        out=arguments.out,
+        reuse=arguments.reuse,
+    )
+
+
+def parse_crop(text: str) -> Square:
+    """Read "x,y,size". Raises EsrError for anything else; whether it fits the image is not looked at."""
+    parts = text.split(",")
+    if len(parts) != 3 or not all(p.strip().isascii() and p.strip().isdigit() and len(p) < 8 for p in parts):
+        raise EsrError(f"--crop {text} is not X,Y,SIZE in HR pixels, such as 400,120,128")
+    square = Square(*map(int, parts))
+    if not SMALLEST <= square.size <= LARGEST:
+        raise EsrError(f"--crop {text}: the size must be from {SMALLEST} to {LARGEST}")
+    return square
+
+
+def _only(image: str, datasets: Sequence[Dataset]) -> list[Dataset]:
+    """The sets that have an image of this name, with that image alone."""
+    found = [replace(d, pairs=tuple(p for p in d.pairs if p.name == image)) for d in datasets]
+    if not any(d.pairs for d in found):
+        names = ", ".join(pair.name for d in datasets for pair in d.pairs[:8])
+        raise EsrError(f"--image {image} is in none of {', '.join(d.name for d in datasets)}; they have {names}, ...")
+    return [d for d in found if d.pairs]
+
+
+def _beside(records: Sequence[CropRecord], plan: CropsPlan) -> list[CropRecord]:
+    """These crops, and those of other networks in the folder that lie at the same places, measured on this device."""
+    places = [record.place for record in records]
+    found = {record.file_name: record for record in records}
+    for path in sorted(plan.out.glob(f"{CROP}__*.json")):
+        try:
+            other = read_crop(path)
+        except EsrError:
+            continue  # the report names it
+        if other.place in places and other.network.device_name == device_name(plan.device):
+            found.setdefault(other.file_name, other)
+    return list(found.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

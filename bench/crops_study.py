@@ -1,0 +1,319 @@
+"""Choose places in images by what the networks do there, and keep a crop of each network's image at each place."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from bench.attribution_record import Attributed, png_text
+from bench.choice import Choice
+from bench.console import Tell
+from bench.crop_choice import choose, search_image, window_errors
+from bench.crops_record import (
+    CROP,
+    Chosen,
+    CropRecord,
+    Place,
+    Searched,
+    SearchRecord,
+    pixels_sha256,
+    read_crop,
+    read_search,
+    write_crops,
+)
+from bench.datasets import SCALE, Dataset, ImagePair, LoadedPair
+from bench.engine import Image, Job
+from bench.environment import describe, device_name
+from bench.metrics import luma, psnr
+from bench.progress import step
+from bench.record import Settings
+from bench.with_weights import find_weighted, now
+from bench.worker import Worker
+from models.errors import EsrError
+
+REFERENCE = "bicubic"  # stands beside the networks, and has no part in the choice
+T = TypeVar("T", CropRecord, SearchRecord)
+
+
+@dataclass(frozen=True)
+class Square:
+    """A place that the user names, in pixels of the HR image."""
+
+    x: int
+    y: int
+    size: int
+
+
+@dataclass(frozen=True)
+class CropsPlan:
+    """What to crop; every field is valid on this machine."""
+
+    choices: list[Choice]  # with REFERENCE
+    weights: Path | None
+    device: torch.device
+    threads: int | None
+    datasets: list[Dataset]
+    square: Square | None  # of the one image of the one data set; None: chosen by measurement
+    size: int  # pixels a side of a square that is chosen
+    data_dir: Path | None
+    out: Path
+    reuse: bool
+
+
+@dataclass
+class Contestant:
+    """A network, whose process starts when its first image is asked for."""
+
+    label: str
+    about: Attributed
+    job: Job
+    stack: ExitStack
+    worker: Worker | None = None
+    last: tuple[str, Image] | None = None  # LR image's checksum and what came of it: places often share an image
+
+    @property
+    def identity(self) -> str:
+        """What sets its images apart from another network's."""
+        return " ".join(self.about.name_parts[:-1])
+
+    def upscale(self, lr: Image, checksum: str) -> Image:
+        """(h, w, 3) -> (4h, 4w, 3). Raises EsrError, one line."""
+        if self.last is None or self.last[0] != checksum:
+            if self.worker is None:
+                self.worker = self.stack.enter_context(Worker(self.job))
+            self.last = checksum, self.worker.upscale(lr)[0]
+        return self.last[1]
+
+
+@dataclass
+class Contest:
+    """The networks that still run, and how many failed."""
+
+    running: list[Contestant]
+    tell: Tell
+    failed: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def drop(self, contestant: Contestant, error: EsrError) -> None:
+        """Leave one out; the others go on. Raises EsrError where nothing but the reference is left."""
+        self.running.remove(contestant)
+        self.failed += 1
+        if all(c.about.model == REFERENCE for c in self.running):
+            raise error
+        self.tell(f"{contestant.label} failed: {error}")
+
+
+def run(plan: CropsPlan, tell: Tell) -> tuple[list[CropRecord], int]:
+    """Crops of every network, in the order of the places, and the number of networks that failed.
+
+    A crop is written when it is made, and a search after each image, so that --reuse goes on from there. Raises
+    EsrError where no network could run or no place can be had.
+    """
+    with ExitStack() as stack:
+        contest = _open(plan, stack, tell)
+        places = [found for dataset in plan.datasets for found in _places(dataset, contest, plan)]
+        return _cut(places, contest, plan), contest.failed
+
+
+def _open(plan: CropsPlan, stack: ExitStack, tell: Tell) -> Contest:
+    contest = Contest([], tell)
+    errors = []
+    for choice in plan.choices:
+        try:
+            contest.running.append(_contestant(choice, plan, stack))
+        except EsrError as error:
+            errors.append(error)
+            tell(f"{choice.label} is left out: {error}") if len(plan.choices) > 2 else None
+    if all(c.about.model == REFERENCE for c in contest.running) and errors:
+        raise errors[0]
+    contest.failed = len(errors)
+    return contest
+
+
+def _contestant(choice: Choice, plan: CropsPlan, stack: ExitStack) -> Contestant:
+    """Raises EsrError for a network without weights, or one of the user's own that takes no images."""
+    device = plan.device
+    settings = Settings(device.type, device_name(device), height=64, width=64, threads=plan.threads)
+    if choice.own is None:
+        given = plan.weights if choice.name != REFERENCE else None
+        weighted = find_weighted(choice, given, plan.data_dir, device, plan.threads)
+        settings.scan_backend = weighted.about.scan_backend
+        job = Job(choice.name, weighted.about.options, weighted.file, settings, str(device))
+        return Contestant(choice.label, weighted.about, job, stack)
+    job = Job(choice.name, choice.options, None, settings, str(device), choice.own)
+    worker = stack.enter_context(Worker(job))
+    found = worker.count()
+    if found.fixed:
+        raise EsrError("it takes inputs of one size only, and images have many; leave it out")
+    if found.weights.status == "random":
+        raise EsrError("random weights would say nothing; name some in brackets: 'net.py:Net(weights=FILE)'")
+    about = Attributed(
+        model=found.model_name(choice.options),
+        options={},  # its name stands for them
+        display_name=found.display_name(choice.options),
+        scale=SCALE,
+        weights=found.weights,
+        scan_backend=None,
+        device=device.type,
+        device_name=settings.device_name,
+        threads=plan.threads,
+        created=now(),
+        environment=describe(device),
+    )
+    return Contestant(choice.label, about, job, stack, worker)
+
+
+# ---- places ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in an image that can be loaded, and why it was chosen."""
+
+    pair: ImagePair
+    place: Place
+    chosen: Chosen
+
+
+def _places(dataset: Dataset, contest: Contest, plan: CropsPlan) -> list[Spot]:
+    if plan.square:
+        (pair,), s = dataset.pairs, plan.square
+        loaded = pair.load()
+        height, width = loaded.hr.shape[:2]
+        if s.x + s.size > width or s.y + s.size > height:
+            raise EsrError(f"--crop {s.x},{s.y},{s.size} does not fit {pair.name}, which is {width}x{height}")
+        place = Place(dataset.name, pair.name, s.x, s.y, s.size, *_checksums(loaded))
+        return [Spot(pair, place, Chosen("named"))]
+    while True:
+        judged = [c for c in contest.running if c.about.model != REFERENCE] or contest.running
+        search = _begun(dataset, judged, plan)
+        if plan.reuse and not search.images and (kept := _kept(dataset, plan)):
+            return kept
+        try:
+            return _searched(dataset, judged, search, plan)
+        except _FailedError as failed:
+            contest.drop(failed.contestant, failed.error)  # and once more without it
+
+
+class _FailedError(Exception):
+    def __init__(self, contestant: Contestant, error: EsrError) -> None:
+        super().__init__(str(error))
+        self.contestant, self.error = contestant, error
+
+
+def _begun(dataset: Dataset, judged: Sequence[Contestant], plan: CropsPlan) -> SearchRecord:
+    """The search as far as an earlier run came with these networks, or a new one."""
+    names = sorted(c.identity for c in judged)
+    new = SearchRecord(dataset.name, plan.size, device_name(plan.device), names)
+    old = _read(plan.out / new.file_name, read_search) if plan.reuse else None
+    return old if old and old.networks == names else new
+
+
+def _searched(dataset: Dataset, judged: Sequence[Contestant], search: SearchRecord, plan: CropsPlan) -> list[Spot]:
+    """Look through all images that are not in `search`, and choose."""
+    done = {(s.image, s.hr_sha256, s.lr_sha256): s for s in search.images}
+    found: list[tuple[ImagePair, Searched]] = []
+    with step(f"looking for places in {dataset.name} [images]", len(dataset.pairs)) as progress:
+        for pair in dataset.pairs:
+            loaded = pair.load()
+            sums = _checksums(loaded)
+            one = done.get((pair.name, *sums)) or _look(pair.name, loaded, sums, judged, plan.size)
+            if one and one not in search.images:
+                search.images = [*(s for s in search.images if s.image != pair.name), one]
+                write_crops(search, plan.out)
+            if one:
+                found.append((pair, one))
+            progress.advance()
+    if not found:
+        raise EsrError(f"--size {plan.size} is larger than every image of {dataset.name}; use a smaller one")
+    names = [c.about.display_name for c in judged]
+    by_image = {one.image: pair for pair, one in found}
+    spots = []
+    for how, image, at in choose([one for _, one in found]):
+        place = Place(dataset.name, image.image, at.x, at.y, plan.size, image.hr_sha256, image.lr_sha256)
+        spots.append(Spot(by_image[image.image], place, Chosen(how, at.lowest, at.highest, names, len(found))))
+    return spots
+
+
+def _look(
+    name: str, loaded: LoadedPair, sums: tuple[str, str], judged: Sequence[Contestant], size: int
+) -> Searched | None:
+    errors = []
+    for contestant in judged:
+        try:
+            sr = contestant.upscale(loaded.lr, sums[1])
+        except EsrError as error:
+            raise _FailedError(contestant, error) from None
+        of_windows = window_errors(sr, loaded.hr, size)
+        if of_windows is None:
+            return None
+        errors.append(of_windows)
+    return search_image(name, sums, errors, size)
+
+
+def _kept(dataset: Dataset, plan: CropsPlan) -> list[Spot]:
+    """The places that an earlier search chose for other networks, as far as their images are still the same."""
+    pairs = {pair.name: pair for pair in dataset.pairs}
+    spots: dict[str, Spot] = {}
+    for path in sorted(plan.out.glob(f"{CROP}__*.json")):
+        old = _read(path, read_crop)
+        if old is None or old.network.device_name != device_name(plan.device) or old.chosen.how == "named":
+            continue
+        place = old.place
+        if (place.dataset, place.size) == (dataset.name, plan.size) and place.image in pairs:
+            spots.setdefault(repr(place), Spot(pairs[place.image], place, old.chosen))
+    return [s for s in spots.values() if _checksums(s.pair.load()) == (s.place.hr_sha256, s.place.lr_sha256)]
+
+
+# ---- crops ----------------------------------------------------------------------------------------------------------
+
+
+def _cut(spots: Sequence[Spot], contest: Contest, plan: CropsPlan) -> list[CropRecord]:
+    records = []
+    with step("cropping [crops]", len(spots) * len(contest.running)) as progress:
+        for spot in spots:
+            loaded = spot.pair.load()
+            for contestant in list(contest.running):
+                try:
+                    records.append(_crop(spot, loaded, contestant, plan))
+                except EsrError as error:
+                    contest.drop(contestant, error)
+                progress.advance()
+    return records
+
+
+def _crop(spot: Spot, loaded: LoadedPair, contestant: Contestant, plan: CropsPlan) -> CropRecord:
+    p = spot.place
+    record = CropRecord(contestant.about, p, spot.chosen, None, None, "", "", list(loaded.notes))
+    if plan.reuse and (old := _read(plan.out / record.file_name, read_crop)) and _is_same(old, record):
+        return old
+    rows, columns = slice(p.y, p.y + p.size), slice(p.x, p.x + p.size)
+    sr, hr = (image[rows, columns] for image in (contestant.upscale(loaded.lr, p.lr_sha256), loaded.hr))
+    record.psnr_y, record.psnr_rgb = _finite(psnr(luma(sr), luma(hr))), _finite(psnr(sr, hr))
+    record.sr_png, record.hr_png = png_text(sr), png_text(hr)
+    write_crops(record, plan.out)
+    return record
+
+
+def _is_same(old: CropRecord, new: CropRecord) -> bool:
+    a, b = old.network, new.network
+    return (old.place, a.weights.sha256, a.scan_backend) == (new.place, b.weights.sha256, b.scan_backend)
+
+
+def _checksums(loaded: LoadedPair) -> tuple[str, str]:
+    return pixels_sha256(loaded.hr), pixels_sha256(loaded.lr)
+
+
+def _read(path: Path, read: Callable[[Path], T]) -> T | None:
+    """A record that is there and sound."""
+    try:
+        return read(path) if path.is_file() else None
+    except EsrError:
+        return None
+
+
+def _finite(value: float) -> float | None:
+    return None if value == float("inf") else value
