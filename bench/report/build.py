@@ -14,31 +14,13 @@ import argparse
 from collections.abc import Sequence
 
 from bench.record_file import write_bytes
-from bench.report import (
-    accuracy,
-    attribution,
-    challenges,
-    crops,
-    page,
-    plots,
-    roofline,
-    scaling,
-    scan,
-    scores,
-    step,
-    summary,
-    training,
-)
-from bench.report.ablation import ablation_body, ablation_csv
-from bench.report.backends import backends_body
+from bench.report import page, plots, summary
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
-from bench.report.own import own_body
-from bench.report.roofline_plot import draw_roofline
-from bench.report.scan_plot import draw_scan
+from bench.report.sections import drawn_sections, study_sections
 from bench.report.studies import FOLDERS, Studies, load_studies
 from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
@@ -79,13 +61,17 @@ def judge_all(device: DeviceRecords) -> list[Finding]:
 
 
 def _contents(device: DeviceRecords, studies: Studies) -> DeviceReport:
-    drawn, drawn_files = drawn_sections(device, studies)
-    sections, study_files = study_sections(device, studies)
-    tables = tuple(make(device) for make in TABLES)
-    dataset = plots.plotted_dataset(device)
-    findings = tuple(judge_all(device))
-    files = drawn_files | study_files
-    return DeviceReport(device, studies, dataset, tables, tuple(sections), tuple(drawn), files, findings)
+    drawn, others = drawn_sections(device, studies), study_sections(device, studies)
+    return DeviceReport(
+        device,
+        studies,
+        dataset=plots.plotted_dataset(device),
+        tables=tuple(make(device) for make in TABLES),
+        sections=tuple(section.markdown for section in others),
+        drawn=tuple(section.markdown for section in drawn),
+        study_files={name: data for section in [*drawn, *others] for name, data in section.all_files().items()},
+        findings=tuple(judge_all(device)),
+    )
 
 
 def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
@@ -101,80 +87,6 @@ def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str
     if costs := draw_costs(device, dataset):
         files[PLOT] = costs
     return files | dict(report.study_files)
-
-
-def drawn_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], dict[str, bytes]]:
-    """The sections on scores, challenges and crops, and their files; nothing where there are no records."""
-    sections: list[str] = []
-    files: dict[str, bytes] = {}
-    if years := scores.year_scores(device):
-        body = scores.scores_body(years)
-        files |= {"scores.md": f"# NTIRE scores\n\n{body}".encode(), "scores.csv": scores.scores_csv(years).encode()}
-        sections.append(f"## NTIRE scores\n\n{body}".rstrip())
-    for challenge in studies.challenges:
-        files[f"{challenge.key}.csv"] = challenges.challenge_csv(challenge).encode()
-        sections.append(f"## {challenge.title}\n\n{challenges.challenge_body(challenge)}".rstrip())
-    if studies.crops:
-        body = crops.crops_body(studies.crops)
-        files["crops.md"] = f"# Crops side by side\n\n{body}".encode()
-        files |= crops.crops_files(studies.crops)
-        sections.append(f"## Crops side by side\n\n{body}".rstrip())
-    return sections, files
-
-
-def study_sections(device: DeviceRecords, studies: Studies) -> tuple[list[str], dict[str, bytes]]:
-    """The report's sections on backends, and their files; nothing where there are no records."""
-    sections: list[str] = []
-    files: dict[str, bytes] = {}
-    if body := own_body(device):
-        sections.append(f"## Networks of your own\n\n{body}".rstrip())
-    if body := backends_body(device):
-        files["backends.md"] = f"# Whole networks by scan backend\n\n{body}".encode()
-        sections.append(f"## Whole networks by scan backend\n\n{body}".rstrip())
-    if studies.scans:
-        figures = [scan.plot_name(record) for record in studies.scans]
-        for name, record in zip(figures, studies.scans, strict=True):
-            files[name] = draw_scan(record, f"{device.name}, {scan.settings_text(record)}")
-        body = scan.scan_body(studies.scans, figures)
-        files |= {"scan.md": f"# Selective scan\n\n{body}".encode(), "scan.csv": scan.scan_csv(studies.scans).encode()}
-        sections.append(f"## Selective scan\n\n{body}".rstrip())
-    if studies.accuracies:
-        body = accuracy.accuracy_body(studies.accuracies)
-        files["accuracy.md"] = f"# Accuracy\n\n{body}".encode()
-        files["accuracy.csv"] = accuracy.accuracy_csv(studies.accuracies).encode()
-        sections.append(f"## Accuracy\n\n{body}".rstrip())
-    if studies.steps:
-        body = step.step_body(studies.steps)
-        files["step.md"] = f"# Training steps\n\n{body}".encode()
-        files["step.csv"] = step.step_csv(studies.steps).encode()
-        sections.append(f"## Training steps\n\n{body}".rstrip())
-    if studies.scalings:
-        body = scaling.scaling_body(studies.scalings)
-        files["scaling.md"] = f"# Input sizes\n\n{body}".encode()
-        files["scaling.csv"] = scaling.scaling_csv(studies.scalings).encode()
-        files[scaling.PLOT] = scaling.scaling_plot(studies.scalings)
-        sections.append(f"## Input sizes\n\n{body}".rstrip())
-    if studies.roofs:
-        files["roofline.md"] = f"# Roofline\n\n{roofline.roofline_body(studies.roofs)}".encode()
-        files["roofline.csv"] = roofline.roofline_csv(studies.roofs).encode()
-        files[roofline.PLOT] = draw_roofline(studies.roofs)
-        sections.append(f"## Roofline\n\n{roofline.roofline_body(studies.roofs)}".rstrip())
-    if studies.lams or studies.fields:
-        body = attribution.attribution_body(studies.lams, studies.fields)
-        files["attribution.md"] = f"# Attribution\n\n{body}".encode()
-        files |= attribution.attribution_files(studies.lams, studies.fields)
-        sections.append(f"## Attribution\n\n{body}".rstrip())
-    body = ablation_body(device, studies.trainings)
-    files["ablation.md"] = f"# Ablations\n\n{body}".encode()
-    files["ablation.csv"] = ablation_csv(device, studies.trainings).encode()
-    sections.append(f"## Ablations: Tables 3 to 8\n\n{body}".rstrip())
-    if studies.trainings:
-        body = training.training_body(studies.trainings)
-        files["training.md"] = f"# Networks trained here\n\n{body}".encode()
-        files["training.csv"] = training.training_csv(studies.trainings).encode()
-        files[training.PLOT] = training.draw_training(studies.trainings)
-        sections.append(f"## Networks trained here\n\n{body}".rstrip())
-    return sections, files
 
 
 def write(files: dict[str, bytes], out: Path) -> list[Path]:
