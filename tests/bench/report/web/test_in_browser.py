@@ -163,12 +163,12 @@ def test_the_slider_moves_the_picture_by_keys_and_pointer(page: Page) -> None:
     pointer(page, "mouseReleased", x - width / 4, y)
     assert stage_picture(page) not in (half, right, left)
     words = page.run(f"{VIEWER}.querySelector('input').getAttribute('aria-valuetext')")
-    assert words == "25 % RLFN, 75 % Ground truth"
+    assert words == "25 % DVMSR, 75 % Ground truth"
 
 
 def test_the_viewer_lays_any_two_crops_of_a_place_over_each_other(page: Page) -> None:
     said = f"{VIEWER}.querySelector('output').textContent"
-    assert page.run(said).startswith("Left: RLFN, PSNR of Y ")
+    assert page.run(said).startswith("Left: DVMSR, PSNR of Y ")
     assert page.run(f"[...{VIEWER}.querySelector('.left').options].map(o => o.value)") == [
         "Bicubic", "DVMSR", "RLFN", "Ground truth",
     ]  # fmt: skip
@@ -176,9 +176,9 @@ def test_the_viewer_lays_any_two_crops_of_a_place_over_each_other(page: Page) ->
     choose(page, "#test-cpu-2t .viewer .left", "Bicubic", "change")
     bicubic = stage_picture(page)
     assert bicubic != before
-    choose(page, "#test-cpu-2t .viewer .right", "DVMSR", "change")
+    choose(page, "#test-cpu-2t .viewer .right", "RLFN", "change")
     assert stage_picture(page) != bicubic
-    assert "Right: DVMSR, PSNR of Y " in page.run(said)
+    assert "Right: RLFN, PSNR of Y " in page.run(said)
     choose(page, "#test-cpu-2t .viewer .place", "1", "change")
     assert page.run(f"{VIEWER}.querySelector('.left').value") == "Bicubic"  # a choice outlives another place
     assert page.run(f"{VIEWER}.querySelector('.over').alt").startswith("Bicubic: bird")
