@@ -127,8 +127,11 @@ run bench/scaling.py --model $layered --sizes $sizes $tiles --out "$results/scal
     --time-budget "$(seconds 3)" --longest "$(seconds 10)" ${ESR_DATA:+--data Set5} ${ESR_DATA:+$limit}
 if [ -n "${ESR_DATA-}" ]; then
     echo "== which pixels a network looks at"
-    # Status 1: their weights are not here, and random ones would say nothing; the command has said so.
+    # Status 1 of these two: weights are not here, and random ones would say nothing; the command has said so.
     .venv/bin/python bench/attribution.py --model dvmsr rlfn --out "$results/attribution" $reuse --erf 4 || [ $? -eq 1 ]
+    echo "== crops side by side"
+    .venv/bin/python bench/crops.py --model dvmsr rlfn span imdn vdsr --data Set5 Set14 --out "$results/crops" $reuse ||
+        [ $? -eq 1 ]
 fi
 
 # ---- train ------------------------------------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ import torch
 from bench.arguments import MOST_THREADS, parse_device
 from bench.choice import Choice, parse_choice
 from bench.console import open_console
+from bench.crops_contest import REFERENCE
 from bench.crops_record import CROP, CropRecord, read_crop
-from bench.crops_study import REFERENCE, CropsPlan, Square, run
+from bench.crops_study import CropsPlan, Square, run
 from bench.datasets import Dataset, find_dataset
 from bench.environment import device_name
 from bench.record_file import write_bytes

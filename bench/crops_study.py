@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from bench.attribution_record import Attributed, png_text
+from bench.attribution_record import png_text
 from bench.choice import Choice
 from bench.console import Tell
 from bench.crop_choice import choose, search_image, window_errors
+from bench.crops_contest import REFERENCE, Contest, Contestant, open_contest
 from bench.crops_record import (
     CROP,
     Chosen,
@@ -24,17 +25,12 @@ from bench.crops_record import (
     read_search,
     write_crops,
 )
-from bench.datasets import SCALE, Dataset, ImagePair, LoadedPair
-from bench.engine import Image, Job
-from bench.environment import describe, device_name
+from bench.datasets import Dataset, ImagePair, LoadedPair
+from bench.environment import device_name
 from bench.metrics import luma, psnr
 from bench.progress import step
-from bench.record import Settings
-from bench.with_weights import find_weighted, now
-from bench.worker import Worker
 from models.errors import EsrError
 
-REFERENCE = "bicubic"  # stands beside the networks, and has no part in the choice
 T = TypeVar("T", CropRecord, SearchRecord)
 
 
@@ -63,49 +59,6 @@ class CropsPlan:
     reuse: bool
 
 
-@dataclass
-class Contestant:
-    """A network, whose process starts when its first image is asked for."""
-
-    label: str
-    about: Attributed
-    job: Job
-    stack: ExitStack
-    worker: Worker | None = None
-    last: tuple[str, Image] | None = None  # LR image's checksum and what came of it: places often share an image
-
-    @property
-    def identity(self) -> str:
-        """What sets its images apart from another network's."""
-        return " ".join(self.about.name_parts[:-1])
-
-    def upscale(self, lr: Image, checksum: str) -> Image:
-        """(h, w, 3) -> (4h, 4w, 3). Raises EsrError, one line."""
-        if self.last is None or self.last[0] != checksum:
-            if self.worker is None:
-                self.worker = self.stack.enter_context(Worker(self.job))
-            self.last = checksum, self.worker.upscale(lr)[0]
-        return self.last[1]
-
-
-@dataclass
-class Contest:
-    """The networks that still run, and how many failed."""
-
-    running: list[Contestant]
-    tell: Tell
-    failed: int = 0
-    reasons: list[str] = field(default_factory=list)
-
-    def drop(self, contestant: Contestant, error: EsrError) -> None:
-        """Leave one out; the others go on. Raises EsrError where nothing but the reference is left."""
-        self.running.remove(contestant)
-        self.failed += 1
-        if all(c.about.model == REFERENCE for c in self.running):
-            raise error
-        self.tell(f"{contestant.label} failed: {error}")
-
-
 def run(plan: CropsPlan, tell: Tell) -> tuple[list[CropRecord], int]:
     """Crops of every network, in the order of the places, and the number of networks that failed.
 
@@ -113,57 +66,9 @@ def run(plan: CropsPlan, tell: Tell) -> tuple[list[CropRecord], int]:
     EsrError where no network could run or no place can be had.
     """
     with ExitStack() as stack:
-        contest = _open(plan, stack, tell)
+        contest = open_contest(plan.choices, plan.weights, plan.data_dir, plan.device, plan.threads, stack, tell)
         places = [found for dataset in plan.datasets for found in _places(dataset, contest, plan)]
         return _cut(places, contest, plan), contest.failed
-
-
-def _open(plan: CropsPlan, stack: ExitStack, tell: Tell) -> Contest:
-    contest = Contest([], tell)
-    errors = []
-    for choice in plan.choices:
-        try:
-            contest.running.append(_contestant(choice, plan, stack))
-        except EsrError as error:
-            errors.append(error)
-            tell(f"{choice.label} is left out: {error}") if len(plan.choices) > 2 else None
-    if all(c.about.model == REFERENCE for c in contest.running) and errors:
-        raise errors[0]
-    contest.failed = len(errors)
-    return contest
-
-
-def _contestant(choice: Choice, plan: CropsPlan, stack: ExitStack) -> Contestant:
-    """Raises EsrError for a network without weights, or one of the user's own that takes no images."""
-    device = plan.device
-    settings = Settings(device.type, device_name(device), height=64, width=64, threads=plan.threads)
-    if choice.own is None:
-        given = plan.weights if choice.name != REFERENCE else None
-        weighted = find_weighted(choice, given, plan.data_dir, device, plan.threads)
-        settings.scan_backend = weighted.about.scan_backend
-        job = Job(choice.name, weighted.about.options, weighted.file, settings, str(device))
-        return Contestant(choice.label, weighted.about, job, stack)
-    job = Job(choice.name, choice.options, None, settings, str(device), choice.own)
-    worker = stack.enter_context(Worker(job))
-    found = worker.count()
-    if found.fixed:
-        raise EsrError("it takes inputs of one size only, and images have many; leave it out")
-    if found.weights.status == "random":
-        raise EsrError("random weights would say nothing; name some in brackets: 'net.py:Net(weights=FILE)'")
-    about = Attributed(
-        model=found.model_name(choice.options),
-        options={},  # its name stands for them
-        display_name=found.display_name(choice.options),
-        scale=SCALE,
-        weights=found.weights,
-        scan_backend=None,
-        device=device.type,
-        device_name=settings.device_name,
-        threads=plan.threads,
-        created=now(),
-        environment=describe(device),
-    )
-    return Contestant(choice.label, about, job, stack, worker)
 
 
 # ---- places ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
 from bench.report.sections import drawn_sections, study_sections
-from bench.report.studies import FOLDERS, Studies, load_studies
+from bench.report.studies import CHALLENGES, FOLDERS, Studies, load_studies
 from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
 from bench.report.trust import LeftOut
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--records",
         type=Path,
         default=Path("results/records"),
-        help=f"folder with records; {', '.join(f'{name}/' for name in FOLDERS)} beside it are taken too",
+        help=f"folder with records; {', '.join(f'{name}/' for name in FOLDERS)} and {CHALLENGES}/ beside it too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)

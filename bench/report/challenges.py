@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.challenge.record import TeamRecord
 from bench.report import markup
-from bench.report.challenge import agreed, agreement, published_flops, ranking, team_name
+from bench.report.challenge import HOOKS, HOOKS_NOTE, agreed, agreement, published_flops, ranking, team_name
 
 HEADERS = ["Team", "Parameters", "FLOPs as published (G)", "FLOPs complete (GFLOP)", "Complete / published",
            "Vanished (%)", "FLOPs in results.json (G)", "Parameters in results.json (M)", "Equal"]  # fmt: skip
@@ -61,7 +61,8 @@ def scope_text(challenge: Challenge) -> str:
     counted = sum(team.complexity is not None for team in teams)
     commit = teams[0].conditions.commit[:12]
     timed = "" if any(team.runtime for team in teams) else " Nothing was timed, so there are no scores and no ranks."
-    return f"{counted} of {len(teams)} teams counted, of the checkout {commit}.{timed} {agreed(teams)}"
+    hooks = f" {HOOKS_NOTE}" if any(team.their_counts.get("convention") == HOOKS for team in teams) else ""
+    return f"{counted} of {len(teams)} teams counted, of the checkout {commit}.{timed} {agreed(teams)}{hooks}"
 
 
 def team_rows(challenge: Challenge) -> list[tuple[TeamRecord, list[str]]]:

@@ -15,15 +15,15 @@ from bench.crops_record import image_of
 from bench.report.plots import DPI, STYLE
 
 PANEL, TITLE = 2.0, 0.55  # inches: a side, and the height of a title
-COLUMNS = 5
+COLUMNS = 6  # at most
 LABEL_WIDTH = 26  # characters of a network's name, before it is broken
 
 
 def draw_crops(pictures: Sequence[str], titles: Sequence[str]) -> bytes:
     """`pictures`: each as base64 of a PNG, all of one size. `titles`: a name and, after a line break, figures."""
     with mpl.rc_context(STYLE):
-        columns = min(COLUMNS, len(pictures))
-        rows = -(-len(pictures) // columns)
+        rows = -(-len(pictures) // COLUMNS)
+        columns = -(-len(pictures) // rows)  # rows of equal length
         figure = Figure(figsize=(PANEL * columns, (PANEL + TITLE) * rows), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False).flat

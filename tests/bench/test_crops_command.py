@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import crops_study
 from bench.crops import _parser, main, make_plan, parse_crop
+from bench.crops_contest import REFERENCE, Contestant
 from bench.crops_record import CropRecord, image_of, read_crop
-from bench.crops_study import Contestant, Square
+from bench.crops_study import Square
 from bench.metrics import luma, psnr
 from models import create_model
 from models.errors import EsrError
@@ -209,7 +209,7 @@ def test_bad_arguments(more: tuple[str, ...], message: str) -> None:
 
 def test_bicubic_is_always_there_once() -> None:
     plan = make_plan(_parser().parse_args(["--model", "rlfn", "bicubic", "rlfn", "--data", "photos"]))
-    assert [choice.name for choice in plan.choices] == [crops_study.REFERENCE, "rlfn"]
+    assert [choice.name for choice in plan.choices] == [REFERENCE, "rlfn"]
     assert parse_crop("4, 8,20") == Square(4, 8, 20)
 
 

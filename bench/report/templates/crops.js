@@ -41,7 +41,7 @@ function startViewer(section) {
     [left, right].forEach((list, i) => {
       const before = list.value;
       list.replaceChildren(...names.map((name) => new Option(name)));
-      list.value = names.includes(before) ? before : i ? names[names.length - 1] : names[Math.max(0, names.length - 2)];
+      list.value = names.includes(before) ? before : i ? names[names.length - 1] : names[Math.min(1, names.length - 1)];
     });
     fit();
     show();

@@ -43,8 +43,8 @@ def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) 
     for file, record in _study_records(studies).items():
         settings = getattr(record, "settings", None)
         about = dataclasses.asdict(settings) if settings else {}
-        network = getattr(record, "network", None)
-        holder: Any = network if hasattr(network, "environment") else record  # of attributions and crops, their network
+        holder: Any = getattr(record, "network", None)
+        holder = holder if hasattr(holder, "environment") else record  # of attributions and crops, their network
         parts = {**vars(holder), **vars(record)}
         about |= {k: v for k, v in parts.items() if isinstance(v, str | int | float) and k not in OMITTED}
         about |= getattr(record, "config", {})

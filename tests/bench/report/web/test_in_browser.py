@@ -1,23 +1,13 @@
 """The page as a reader has it: opened in a real Chromium, sorted, filtered, pointed at."""
 
 import base64
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.record_file import write_record
-from bench.report.build import build
-from bench.report.lookup import load
-from bench.report.web.page import PAGE
-from tests.bench.report.records import RLFN_COUNTS, complexity, full_set, quality, record, runtime
-from tests.bench.report.web.browser import CHROMIUM, Page, browser
-from tests.bench.report.web.test_page import evil_record
-
-if CHROMIUM is None:
-    pytest.skip("Chromium is not installed (Debian: apt-get install chromium)", allow_module_level=True)
+from tests.bench.report.web.browser import Page
+from tests.bench.report.web.conftest import WIDTHS, choose
 
 FIRST_COLUMN = """[...document.querySelector("#test-cpu-2t-networks").closest("section").querySelectorAll(
     "tbody tr:not([hidden])")].map(row => row.cells[%d].textContent)"""
@@ -25,45 +15,6 @@ HEADER = """document.querySelector("#test-cpu-2t-networks").closest("section").q
 SYMBOLS = (
     """[...document.querySelectorAll(".chart .measured_marks path")].filter(p => p.getBoundingClientRect().width)"""
 )
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of two devices, one of whose records would like to run."""
-    folder = tmp_path_factory.mktemp("page")
-    other = {"device_name": "Other CPU", "runtime": runtime(9.0), "quality": [quality("photos", 30.0)]}
-    for item in (*full_set(), evil_record(), record("rlfn", complexity=complexity(543_740, **RLFN_COUNTS), **other)):
-        write_record(item, folder / "records")
-    (folder / PAGE).write_bytes(build(load(folder / "records"))[PAGE])
-    return folder / PAGE
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Page]:
-    with browser() as page:
-        yield page
-
-
-@pytest.fixture
-def page(chromium: Page, path: Path) -> Iterator[Page]:
-    """The page, freshly opened on the first device that has all its figures; nothing may have gone wrong with it."""
-    chromium.errors.clear()
-    chromium.requests.clear()
-    chromium.open(path)
-    choose(chromium, "#device", "test-cpu-2t", "change")
-    chromium.wait("document.querySelectorAll('#test-cpu-2t .chart svg').length === 4")
-    yield chromium
-    assert chromium.errors == []
-    assert [url for url in chromium.requests if not url.startswith(("file:", "data:"))] == []
-    assert chromium.run("document.title").startswith("esr-bench")
-
-
-def choose(page: Page, selector: str, value: str, event: str = "input") -> None:
-    """Set a control as a reader would, and tell the page."""
-    page.run(
-        f"""{{ const control = document.querySelector({selector!r}); control.value = {value!r};
-        control.dispatchEvent(new Event({event!r}, {{ bubbles: true }})); }}"""
-    )
 
 
 def pointer(page: Page, kind: str, x: float, y: float) -> None:
@@ -97,7 +48,7 @@ def test_a_click_on_a_header_sorts_and_says_so(page: Page) -> None:
 def test_a_filter_keeps_rows_with_all_its_words(page: Page) -> None:
     choose(page, "#test-cpu-2t input[aria-label^='Filter: Networks']", "rlfn baseline")
     assert page.run(FIRST_COLUMN % 0) == ["RLFN (NTIRE baseline)"]
-    assert page.run("document.querySelector('#test-cpu-2t .tools output').textContent") == "1 of 8 rows"
+    assert page.run("document.querySelector('#test-cpu-2t .tools output').textContent") == "1 of 10 rows"
 
 
 def test_charts_draw_points_with_words(page: Page) -> None:
@@ -137,7 +88,8 @@ def test_a_number_leads_to_its_record_on_whichever_device(page: Page) -> None:
     page.wait("document.querySelectorAll('#other-cpu-2t .chart svg').length === 3")
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("page", [WIDTHS[0]], indirect=True)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_hangs_over_the_edge(page: Page, width: int) -> None:
     page.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
     page.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
@@ -173,3 +125,85 @@ def test_headings_tables_and_controls_are_for_everyone(page: Page) -> None:
 def test_it_prints(page: Page) -> None:
     pdf = base64.b64decode(page.ask("Page.printToPDF")["data"])
     assert pdf.startswith(b"%PDF")
+
+
+VIEWER = "document.querySelector('#test-cpu-2t .viewer')"
+STAGE = f"{VIEWER}.querySelector('.stage')"
+
+
+def stage_picture(page: Page) -> bytes:
+    """What the viewer shows, as PNG."""
+    page.run(f"{STAGE}.scrollIntoView({{block: 'center'}})")
+    page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    box = page.run(f"(b => [b.x + scrollX, b.y + scrollY, b.width, b.height])({STAGE}.getBoundingClientRect())")
+    clip = dict(zip(("x", "y", "width", "height"), box, strict=True))
+    return base64.b64decode(page.ask("Page.captureScreenshot", clip={**clip, "scale": 1})["data"])
+
+
+def key(page: Page, name: str) -> None:
+    codes = {"ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35}
+    for kind in ("rawKeyDown", "keyUp"):
+        page.ask("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=codes[name])
+
+
+def test_the_slider_moves_the_picture_by_keys_and_pointer(page: Page) -> None:
+    half = stage_picture(page)
+    page.run(f"{VIEWER}.querySelector('input').focus()")
+    key(page, "Home")
+    page.wait(f"{VIEWER}.querySelector('input').value === '0'")
+    right = stage_picture(page)
+    key(page, "End")
+    page.wait(f"{VIEWER}.querySelector('input').value === '100'")
+    left = stage_picture(page)
+    assert len({half, right, left}) == 3
+    x, y = middle(page, STAGE)
+    width = page.run(f"{STAGE}.clientWidth")
+    pointer(page, "mousePressed", x - width / 4, y)
+    page.wait(f"Math.abs({VIEWER}.querySelector('input').value - 25) <= 1")
+    pointer(page, "mouseReleased", x - width / 4, y)
+    assert stage_picture(page) not in (half, right, left)
+    words = page.run(f"{VIEWER}.querySelector('input').getAttribute('aria-valuetext')")
+    assert words == "25 % DVMSR, 75 % Ground truth"
+
+
+def test_the_viewer_lays_any_two_crops_of_a_place_over_each_other(page: Page) -> None:
+    said = f"{VIEWER}.querySelector('output').textContent"
+    assert page.run(said).startswith("Left: DVMSR, PSNR of Y ")
+    assert page.run(f"[...{VIEWER}.querySelector('.left').options].map(o => o.value)") == [
+        "Bicubic", "DVMSR", "RLFN", "Ground truth",
+    ]  # fmt: skip
+    before = stage_picture(page)
+    choose(page, "#test-cpu-2t .viewer .left", "Bicubic", "change")
+    bicubic = stage_picture(page)
+    assert bicubic != before
+    choose(page, "#test-cpu-2t .viewer .right", "RLFN", "change")
+    assert stage_picture(page) != bicubic
+    assert "Right: RLFN, PSNR of Y " in page.run(said)
+    choose(page, "#test-cpu-2t .viewer .place", "1", "change")
+    assert page.run(f"{VIEWER}.querySelector('.left').value") == "Bicubic"  # a choice outlives another place
+    assert page.run(f"{VIEWER}.querySelector('.over').alt").startswith("Bicubic: bird")
+    side = page.run(f"{STAGE}.getBoundingClientRect().width")
+    assert side % 16 == 0  # whole pixels
+    assert page.run(f"getComputedStyle({VIEWER}.querySelector('.over')).imageRendering") == "pixelated"
+
+
+def test_scores_and_entries_sort(page: Page) -> None:
+    table = "document.querySelector('#test-cpu-2t-challenges').closest('section').querySelector('table')"
+    column = f"[...{table}.tBodies[0].rows].map(row => row.cells[0].textContent)"
+    for order in (["07_DVMSR", "09_Net"], ["09_Net", "07_DVMSR"]):
+        page.run(f"{table}.querySelector('thead button').click()")
+        assert page.run(column) == order
+    scores = "document.querySelector('#test-cpu-2t-scores').closest('section')"
+    first = f"{scores}.querySelector('table')"
+    page.run(f"{first}.querySelectorAll('thead button')[2].click()")
+    page.run(f"{first}.querySelectorAll('thead button')[2].click()")
+    assert page.run(f"[...{first}.tBodies[0].rows].map(row => row.cells[0].textContent)") == ["IMDN", "SPAN"]
+    assert page.run(f"[...{first}.tBodies[0].rows].every(row => row.textContent.includes('not measured'))")
+
+
+@pytest.mark.parametrize("page", [WIDTHS[0]], indirect=True)
+def test_paper_shows_the_strips_without_the_viewer(page: Page) -> None:
+    page.ask("Emulation.setEmulatedMedia", media="print")
+    assert page.run(f"getComputedStyle({VIEWER}).display") == "none"
+    assert page.run("document.querySelectorAll('#test-cpu-2t .strip img').length") == 8
+    page.ask("Emulation.setEmulatedMedia", media="")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.attribution_record import Attributed, BlurPath, Grid, LamRecord, Patch
+from bench.crops_record import write_crops
 from bench.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
 from bench.record_file import write_record
 from bench.report.build import build, main
@@ -19,6 +20,7 @@ from bench.report.studies import Studies
 from bench.report.web import appendix
 from bench.report.web.page import TEMPLATES, charting_library
 from bench.scan_record import FORWARD, Cell
+from tests.bench.report.crops import crop_record, place
 from tests.bench.report.records import (
     BASE,
     RLFN_COUNTS,
@@ -198,7 +200,12 @@ def test_forty_networks_in_half_a_minute(tmp_path: Path) -> None:
             ]
         parts = {"complexity": complexity(1000 * (i + 1)), "runtime": runtime(10 + i), "memory": memory(100 + i)}
         write_record(record(f"network{i}", f"Network {i}", quality=sets, **parts), folder)
+        for name in ("baby", "bird"):
+            crop = crop_record(f"network{i}", f"Network {i}", 60, place(name, size=128))
+            write_crops(crop, tmp_path / "crops")
     start = time.process_time()
     assert main(["--records", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert time.process_time() - start < 30
-    assert (tmp_path / "out" / "report.html").stat().st_size < LARGEST
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < LARGEST
+    assert "Left out of this page for its size, and found in the report's figures: Network 2" in page
