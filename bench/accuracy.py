@@ -13,14 +13,14 @@ import warnings
 
 import torch
 
-from bench.accuracy_record import AccuracyRecord
-from bench.accuracy_study import AccuracyPlan, list_variants, run
 from bench.arguments import MOST_THREADS, parse_device
 from bench.choice import parse_options
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
 from bench.record_file import write_bytes
 from bench.report.accuracy import accuracy_body, accuracy_cells, accuracy_csv, left_out_lines
+from bench.studies.accuracy.record import AccuracyRecord
+from bench.studies.accuracy.study import AccuracyPlan, list_variants, run
 from bench.summary import print_cells
 from models import get_spec
 from models.errors import EsrError

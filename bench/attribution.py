@@ -16,13 +16,13 @@ from dataclasses import replace
 import torch
 
 from bench.arguments import MOST_THREADS, parse_device
-from bench.attribution_record import BlurPath, Patch
-from bench.attribution_study import AttributionPlan, FieldPlan, Picture, run
 from bench.choice import parse_choice
 from bench.console import open_console
 from bench.datasets import ImagePair, find_dataset, read_rgb
 from bench.record_file import write_bytes
 from bench.report.attribution import attribution_body, attribution_files, field_cells, lam_cells
+from bench.studies.attribution.record import BlurPath, Patch
+from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture, run
 from bench.summary import print_cells
 from models.errors import EsrError
 

@@ -15,11 +15,11 @@ import warnings
 
 from bench.arguments import add_timing_arguments, make_plan
 from bench.choice import parse_choice
-from bench.comparison_record import write_comparison
-from bench.comparison_summary import citation, comparison_cells, verdicts
+from bench.comparison.record import write_comparison
+from bench.comparison.regression import judge, read_reference
+from bench.comparison.rounds import empty_record, measure_rounds, start_networks
+from bench.comparison.summary import citation, comparison_cells, verdicts
 from bench.console import open_console
-from bench.regression import judge, read_reference
-from bench.rounds import empty_record, measure_rounds, start_networks
 from bench.summary import print_cells
 from bench.worker import OUT_OF_MEMORY, is_out_of_memory
 from models.errors import EsrError

@@ -1,13 +1,13 @@
 """Counts of a network of this project: on its own input, and as published, with fused what was fused then.
 
 A luma network's input has 1 channel, and one that takes the image enlarged is counted at the enlarged size. What is
-counted, and how, is told by `bench.counting`.
+counted, and how, is told by `bench.counts.counting`.
 """
 
 from torch import nn
 
-from bench.counting import count
-from bench.published_forms import as_published, was_fused
+from bench.counts.counting import count
+from bench.counts.published_forms import as_published, was_fused
 from bench.record import Complexity
 from models.input import input_shape
 from models.scan.mixer import separate_steps

@@ -18,13 +18,13 @@ import torch
 from bench.arguments import MOST_THREADS, parse_device
 from bench.choice import Choice, parse_choice
 from bench.console import open_console
-from bench.crops_contest import REFERENCE
-from bench.crops_record import CROP, CropRecord, read_crop
-from bench.crops_study import CropsPlan, Square, run
 from bench.datasets import Dataset, find_dataset
 from bench.environment import device_name
 from bench.record_file import write_bytes
 from bench.report.crops import crop_cells, crops_body, crops_files
+from bench.studies.crops.contest import REFERENCE
+from bench.studies.crops.record import CROP, CropRecord, read_crop
+from bench.studies.crops.study import CropsPlan, Square, run
 from bench.summary import print_cells
 from models.errors import EsrError
 

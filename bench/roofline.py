@@ -17,8 +17,8 @@ from bench.choice import parse_choice
 from bench.console import open_console
 from bench.record_file import read_kept
 from bench.report.roofline import common_settings, kind_cells, layer_cells, network_cells, titles
-from bench.roofline_record import RooflineRecord, read_roofline
-from bench.roofline_study import RooflinePlan, begin, run
+from bench.studies.roofline.record import RooflineRecord, read_roofline
+from bench.studies.roofline.study import RooflinePlan, begin, run
 from bench.summary import print_cells
 from models.errors import EsrError
 

@@ -17,8 +17,8 @@ from bench.choice import parse_choice
 from bench.console import open_console
 from bench.datasets import find_dataset
 from bench.report.scaling import image_cells, point_cells
-from bench.scaling_record import ScalingRecord
-from bench.scaling_study import ScalingPlan, check_tiles, run
+from bench.studies.scaling.record import ScalingRecord
+from bench.studies.scaling.study import ScalingPlan, check_tiles, run
 from bench.summary import print_cells
 from models.errors import EsrError
 

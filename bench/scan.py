@@ -21,10 +21,10 @@ from bench.environment import device_name
 from bench.record_file import write_bytes
 from bench.report.scan import error_cells, left_out_lines, scan_csv, time_cells
 from bench.runtime import RUNS
-from bench.scan_contender import Variant, list_variants
-from bench.scan_figures import NUMBER_BYTES, copy_rate
-from bench.scan_record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings, read_scan
-from bench.scan_study import ScanPlan, new_record, run
+from bench.studies.scan.contender import Variant, list_variants
+from bench.studies.scan.figures import NUMBER_BYTES, copy_rate
+from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings, read_scan
+from bench.studies.scan.study import ScanPlan, new_record, run
 from bench.summary import print_cells
 from models.errors import EsrError
 

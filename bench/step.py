@@ -23,8 +23,8 @@ from bench.environment import describe, device_name
 from bench.progress import passes
 from bench.report.step import step_cells
 from bench.runtime import measure_runtimes
-from bench.step_contender import StepContender, StepJob
-from bench.step_record import StepMeasurement, StepRecord, StepSettings, write_step
+from bench.studies.step.contender import StepContender, StepJob
+from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings, write_step
 from bench.summary import print_cells
 from models import get_spec
 from models.errors import EsrError

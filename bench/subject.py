@@ -10,7 +10,7 @@ from bench.arguments import Plan
 from bench.choice import Choice
 from bench.complexity import count_complexity
 from bench.console import Tell
-from bench.counts_text import counts_lines
+from bench.counts.text import counts_lines
 from bench.datasets import Dataset
 from bench.engine import DTYPES, Job
 from bench.environment import describe, device_name

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from bench.attribution_record import Attributed
 from bench.choice import Choice
 from bench.environment import describe, device_name
 from bench.record import WeightsInfo
+from bench.studies.attribution.record import Attributed
 from models import create_model, get_spec
 from models.cache import sha256_of
 from models.errors import EsrError

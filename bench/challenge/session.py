@@ -12,7 +12,7 @@ from bench.challenge.layout import Checkout
 from bench.challenge.record import Conditions, TeamRecord, read_team, write_team
 from bench.challenge.sandbox import Sandbox
 from bench.console import Tell
-from bench.counts_text import counts_lines
+from bench.counts.text import counts_lines
 from bench.datasets import Dataset
 from bench.progress import Step, step
 from bench.quality import measure_quality

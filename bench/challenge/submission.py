@@ -21,7 +21,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from bench.challenge import globals as settings
 from bench.challenge.stand_ins import StandIns
 from bench.clock import clocked
-from bench.counting import count
+from bench.counts.counting import count
 from bench.environment import describe
 from bench.memory import allocator_peak, keep_freed_memory, resident_growth
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.console import Tell
-from bench.counts_text import counts_lines
+from bench.counts.text import counts_lines
 from bench.external.examine import Examined
 from bench.external.own import CODE, OwnNetwork
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.accuracy_record import AccuracyRecord, Difference, VariantAccuracy
 from bench.report import markup
 from bench.statistics import mean_psnr
+from bench.studies.accuracy.record import AccuracyRecord, Difference, VariantAccuracy
 
 INTRO = """\
 The same weights and images in every variant, by `bench/accuracy.py`. PSNR of Y (classic protocol), mean over images,

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from bench.attribution_map import diffusion_index, gini, normalised
-from bench.attribution_record import Attributed, FieldImage, FieldRecord, LamRecord
 from bench.record import slug
 from bench.report import markup
 from bench.report.attribution_plot import draw_fields, draw_lams
 from bench.statistics import interval_of, mean
+from bench.studies.attribution.map import diffusion_index, gini, normalised
+from bench.studies.attribution.record import Attributed, FieldImage, FieldRecord, LamRecord
 
 FIELD_PLOT = "receptive_field.png"
 LAM_INTRO = """\

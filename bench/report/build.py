@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--records",
         type=Path,
         default=Path("results/records"),
-        help=f"folder with records; {', '.join(f'{name}/' for name in FOLDERS)} and {CHALLENGES}/ beside it too",
+        help=f"folder with records; {', '.join(f'{name}/' for name in (*FOLDERS, CHALLENGES))} beside it are taken too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)

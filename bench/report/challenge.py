@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.challenge.record import TeamRecord
-from bench.counts_text import vanished_lines
+from bench.counts.text import vanished_lines
 from bench.record_file import write_bytes
 from bench.report.markup import NONE, csv_text, markdown_table, number
 from bench.report.plots import DPI, MEASURED, STYLE

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.crops_record import Chosen, CropRecord, Place
 from bench.record import slug
 from bench.report import markup
 from bench.report.crops_plot import draw_crops
 from bench.report.headline import MODELS
+from bench.studies.crops.record import Chosen, CropRecord, Place
 
 REFERENCE = "bicubic"
 TRUTH = "Ground truth"

@@ -11,8 +11,8 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.crops_record import image_of
 from bench.report.plots import DPI, STYLE
+from bench.studies.crops.record import image_of
 
 PANEL, TITLE = 2.0, 0.55  # inches: a side, and the height of a title
 COLUMNS = 6  # at most

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.report import markup
-from bench.roofline_record import LayerOp, Rates, RooflineRecord
+from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord
 
 PLOT = "roofline.png"
 ARITHMETIC, TRAFFIC = "arithmetic", "memory traffic"

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from bench.report import markup
 from bench.report.plots import DPI, STYLE
-from bench.scaling_record import Point, ScalingRecord
 from bench.statistics import mean, mean_psnr, summarise
+from bench.studies.scaling.record import Point, ScalingRecord
 
 PLOT = "scaling.png"
 FROM = 128  # pixels a side; below, what every pass costs whatever its size bends the line

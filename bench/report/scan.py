@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from bench.record import slug
 from bench.report import markup
-from bench.scan_figures import BASELINES, Row, copy_rate, least_bytes, rows, worst_errors
-from bench.scan_record import ScanLeftOut, ScanRecord
+from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, worst_errors
+from bench.studies.scan.record import ScanLeftOut, ScanRecord
 
 MEBI = 2**20
 Column = tuple[str, Callable[[Row], str]]

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.report.plots import DPI, STYLE
-from bench.scan_figures import Row, curves, rows
-from bench.scan_record import BOTH, FORWARD, ScanRecord
+from bench.studies.scan.figures import Row, curves, rows
+from bench.studies.scan.record import BOTH, FORWARD, ScanRecord
 
 # Okabe and Ito's palette; the markers differ as well.
 LINES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.report import markup
 from bench.statistics import compare, summarise
-from bench.step_record import StepMeasurement, StepRecord
+from bench.studies.step.record import StepMeasurement, StepRecord
 
 BASELINES = ("chunked", "mamba_ssm")
 MEBI = 2**20

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from bench.accuracy_record import AccuracyRecord, read_accuracy
-from bench.attribution_record import FIELD, LAM, FieldRecord, LamRecord, read_field, read_lam
 from bench.challenge.record import read_team
-from bench.crops_record import CROP, CropRecord, read_crop
 from bench.report.challenges import Challenge
 from bench.report.lookup import DeviceRecords
 from bench.report.trust import LeftOut
-from bench.roofline_record import RooflineRecord, read_roofline
-from bench.scaling_record import ScalingRecord, read_scaling
-from bench.scan_record import ScanRecord, read_scan
-from bench.step_record import StepRecord, read_step
+from bench.studies.accuracy.record import AccuracyRecord, read_accuracy
+from bench.studies.attribution.record import FIELD, LAM, FieldRecord, LamRecord, read_field, read_lam
+from bench.studies.crops.record import CROP, CropRecord, read_crop
+from bench.studies.roofline.record import RooflineRecord, read_roofline
+from bench.studies.scaling.record import ScalingRecord, read_scaling
+from bench.studies.scan.record import ScanRecord, read_scan
+from bench.studies.step.record import StepRecord, read_step
 from bench.training_record import FILE, TrainingRecord, read_training
 from models.errors import EsrError
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import accuracy_study
 from bench.accuracy import _parser, main, make_plans
-from bench.accuracy_record import AccuracyVariant, Difference, read_accuracy, write_accuracy
-from bench.accuracy_study import BASE, EXACT, difference, list_variants
+from bench.studies.accuracy import study as accuracy_study
+from bench.studies.accuracy.record import AccuracyVariant, Difference, read_accuracy, write_accuracy
+from bench.studies.accuracy.study import BASE, EXACT, difference, list_variants
 from models.errors import EsrError
 from tests.bench.report.records import accuracy_record, accuracy_result
 from tests.data import esr_data

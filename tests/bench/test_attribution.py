@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import Tensor
 
-from bench.attribution_map import FLOOR, area_of_contribution, diffusion_index, gini, normalised
-from bench.attribution_record import BlurPath, Patch
-from bench.lam import Attribution, attribute, blurred, check_patch, detect, gaussian_kernel
-from bench.receptive_field import Sample, centre, draw_samples, field, gradient_sizes, radii_of
-from bench.saved_memory import saved_bytes_per_pixel
+from bench.studies.attribution.lam import Attribution, attribute, blurred, check_patch, detect, gaussian_kernel
+from bench.studies.attribution.map import FLOOR, area_of_contribution, diffusion_index, gini, normalised
+from bench.studies.attribution.receptive_field import Sample, centre, draw_samples, field, gradient_sizes, radii_of
+from bench.studies.attribution.record import BlurPath, Patch
+from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
 from models.errors import EsrError
 
 SIDE, N = 12, 144  # of the test image, and its pixels

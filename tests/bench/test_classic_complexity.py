@@ -3,7 +3,7 @@
 import pytest
 
 from bench.complexity import count_complexity
-from bench.published import fvcore_total
+from bench.counts.published import fvcore_total
 from bench.record import Complexity
 from models import create_model, get_spec
 from tests.models.test_classics import CLASSICS

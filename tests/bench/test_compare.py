@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from bench.compare import main
-from bench.comparison_record import Compared, ComparisonRecord, Process, read_comparison, write_comparison
-from bench.comparison_summary import citation, comparison_cells, verdicts
+from bench.comparison.record import Compared, ComparisonRecord, Process, read_comparison, write_comparison
+from bench.comparison.regression import judge, read_reference
+from bench.comparison.summary import citation, comparison_cells, verdicts
 from bench.record import Complexity, Record, Runtime, Settings, WeightsInfo
 from bench.record_file import write_record
-from bench.regression import judge, read_reference
 from models.errors import EsrError
 from tests.data import empty_cache
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from bench.complexity import count_complexity
-from bench.published import fvcore_total
-from bench.published_forms import as_published
+from bench.counts.published import fvcore_total
+from bench.counts.published_forms import as_published
 from bench.record import Complexity
 from models import create_model, get_spec
 from models.mamba import Mamba

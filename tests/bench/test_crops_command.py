@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from bench.crops import _parser, main, make_plan, parse_crop
-from bench.crops_contest import REFERENCE, Contestant
-from bench.crops_record import CropRecord, image_of, read_crop
-from bench.crops_study import Square
 from bench.metrics import luma, psnr
+from bench.studies.crops.contest import REFERENCE, Contestant
+from bench.studies.crops.record import CropRecord, image_of, read_crop
+from bench.studies.crops.study import Square
 from models import create_model
 from models.errors import EsrError
 from models.weights import pack_weights

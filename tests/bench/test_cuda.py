@@ -8,9 +8,9 @@ from bench.engine import Engine, Job
 from bench.environment import describe
 from bench.memory import allocator_peak
 from bench.record import Settings
-from bench.scan_contender import Contender, Variant, cell_inputs, list_variants
-from bench.scan_machine import measure_machine
-from bench.scan_record import BOTH, FORWARD, Cell, Direction, ScanSettings
+from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
+from bench.studies.scan.machine import measure_machine
+from bench.studies.scan.record import BOTH, FORWARD, Cell, Direction, ScanSettings
 from models.scan import list_backends, selective_scan
 from tests.models.test_scan import make_inputs, relative_error
 

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from bench.complexity import count_complexity
-from bench.layer_kinds import ATTENTION, CONVOLUTION, ELEMENTWISE, MIXER, MOVEMENT, NORMALISATION, PRODUCT, kind_of
-from bench.layer_profile import LayerProfiler, profile_pass, tensor_bytes
 from bench.record import Settings
 from bench.record_file import write_record
 from bench.report.build import build
@@ -19,8 +17,19 @@ from bench.report.roofline import cost, fused_floor_ms, layer_cells, network_cel
 from bench.report.roofline_plot import draw_roofline
 from bench.report.studies import load_studies
 from bench.roofline import main
-from bench.roofline_record import LayerOp, Rates, RooflineRecord, read_roofline, write_roofline
-from bench.roofline_study import Profiled, merge_passes
+from bench.studies.roofline.layer_kinds import (
+    ATTENTION,
+    CONVOLUTION,
+    ELEMENTWISE,
+    MIXER,
+    MOVEMENT,
+    NORMALISATION,
+    PRODUCT,
+    kind_of,
+)
+from bench.studies.roofline.layer_profile import LayerProfiler, profile_pass, tensor_bytes
+from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord, read_roofline, write_roofline
+from bench.studies.roofline.study import Profiled, merge_passes
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import input_shape

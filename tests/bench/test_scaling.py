@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from bench.record import Memory
 from bench.report.scaling import exponent, median_ms, peak_mib, scaling_body, scaling_csv, scaling_plot
 from bench.scaling import main
-from bench.scaling_record import Point, ScalingRecord, TiledImage, read_scaling
-from bench.tiling import run_tiled, spans
+from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling
+from bench.studies.scaling.tiling import run_tiled, spans
 
 ROOT = Path(__file__).parents[2]
 

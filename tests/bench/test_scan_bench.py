@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import scan_study
 from bench.record import Memory
 from bench.scan import _cells, _finished, _parser, main, make_plan
-from bench.scan_contender import Contender, Variant, cell_inputs, list_variants
-from bench.scan_errors import measure_errors, relative_error
-from bench.scan_figures import least_bytes
-from bench.scan_inputs import SEQUENCES, lay_out, layer_inputs, random_inputs
-from bench.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, read_scan, write_scan
+from bench.studies.scan import study as scan_study
+from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
+from bench.studies.scan.errors import measure_errors, relative_error
+from bench.studies.scan.figures import least_bytes
+from bench.studies.scan.inputs import SEQUENCES, lay_out, layer_inputs, random_inputs
+from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, read_scan, write_scan
 from models.errors import EsrError
 from models.scan import selective_scan
 from tests.bench.report.records import scan_measurement, scan_record, scan_settings
@@ -54,7 +54,7 @@ def test_a_padded_scan_starts_like_the_scan(channels_last: bool) -> None:
 
 
 def test_rivals_get_the_layout_they_like(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.scan_contender.list_backends", lambda device: ["chunked", "mamba_ssm"])
+    monkeypatch.setattr("bench.studies.scan.contender.list_backends", lambda device: ["chunked", "mamba_ssm"])
     ours, plain, padded = list_variants("cuda")
     assert (ours.channels_last, plain.channels_last, padded.channels_last) == (True, False, False)
     assert padded.differs(172_890)
@@ -81,7 +81,7 @@ def test_a_backend_that_fails_is_one_line() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_errors_are_small_and_of_every_tensor(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.scan_errors.NETWORKS", ())
+    monkeypatch.setattr("bench.studies.scan.errors.NETWORKS", ())
     settings = dataclasses.replace(scan_settings(), precision=precision)
     errors, left_out = measure_errors([Variant("chunked", "chunked")], settings, 40, CPU, None, lambda name: None)
     assert left_out == []

@@ -9,8 +9,8 @@ import torch
 
 from bench.record import Memory, Runtime
 from bench.report.step import step_body, step_cells, step_csv
-from bench.step_contender import StepJob, Training
-from bench.step_record import StepMeasurement, StepRecord, StepSettings, read_step, write_step
+from bench.studies.step.contender import StepJob, Training
+from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings, read_step, write_step
 from models.errors import EsrError
 
 SCRIPT = str(Path(__file__).parents[2] / "bench/step.py")

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.complexity import count_complexity
-from bench.counts_text import counts_lines, vanished_lines
-from bench.published import fvcore_total
+from bench.counts.published import fvcore_total
+from bench.counts.text import counts_lines, vanished_lines
 from bench.record import Complexity
 from models import create_model
 

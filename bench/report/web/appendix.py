@@ -13,7 +13,7 @@ from bench.report.studies import Studies
 from bench.report.summary import flat, network_label, settings_label
 from bench.report.web.grid import Grid, plain
 from bench.report.web.images import record_images
-from bench.roofline_record import RooflineRecord
+from bench.studies.roofline.record import RooflineRecord
 from bench.training_record import FILE
 
 OMITTED = ("schema", "lr_png", "sr_png", "hr_png")  # fields of studies that are no settings

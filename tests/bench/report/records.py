@@ -5,17 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.accuracy_record import AccuracyRecord, AccuracyVariant, Difference, ImageAccuracy, VariantAccuracy
-from bench.attribution_record import (
-    Attributed,
-    BlurPath,
-    FieldImage,
-    FieldRecord,
-    Grid,
-    LamRecord,
-    Patch,
-    png_text,
-)
 from bench.record import (
     Complexity,
     ImageQuality,
@@ -28,7 +17,18 @@ from bench.record import (
     Skipped,
     WeightsInfo,
 )
-from bench.scan_record import Cell, Machine, Measurement, ScanRecord, ScanSettings
+from bench.studies.accuracy.record import AccuracyRecord, AccuracyVariant, Difference, ImageAccuracy, VariantAccuracy
+from bench.studies.attribution.record import (
+    Attributed,
+    BlurPath,
+    FieldImage,
+    FieldRecord,
+    Grid,
+    LamRecord,
+    Patch,
+    png_text,
+)
+from bench.studies.scan.record import Cell, Machine, Measurement, ScanRecord, ScanSettings
 
 PIXELS = 256 * 256
 SETS = ("Set5", "Set14", "B100")
@@ -256,7 +256,7 @@ def scan_measurement(cell: Cell, backend: str, median_ms: float, memory: Memory 
 
 
 def accuracy_record(results: list[VariantAccuracy]) -> AccuracyRecord:
-    """A finished accuracy record; the base and the float64 run are those of `bench.accuracy_study`."""
+    """A finished accuracy record; the base and the float64 run are those of `bench.studies.accuracy.study`."""
     return AccuracyRecord(
         "dvmsr",
         {},

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.attribution_record import BlurPath, LamRecord, write_attribution
 from bench.report.attribution import (
     attribution_body,
     attribution_files,
@@ -21,6 +20,7 @@ from bench.report.attribution_plot import cumulated
 from bench.report.build import main
 from bench.report.lookup import load
 from bench.report.studies import load_studies
+from bench.studies.attribution.record import BlurPath, LamRecord, write_attribution
 from tests.bench.report.records import field_record, lam_record
 
 

@@ -116,17 +116,17 @@ def test_the_report_uses_records_alone() -> None:
     records = {
         "bench.record",
         "bench.record_file",
-        "bench.roofline_record",
-        "bench.scaling_record",
-        "bench.scan_record",
-        "bench.step_record",
-        "bench.accuracy_record",
+        "bench.studies.roofline.record",
+        "bench.studies.scaling.record",
+        "bench.studies.scan.record",
+        "bench.studies.step.record",
+        "bench.studies.accuracy.record",
         "bench.training_record",
-        "bench.attribution_record",
-        "bench.crops_record",
+        "bench.studies.attribution.record",
+        "bench.studies.crops.record",
     }
-    others = {"bench.challenge.record", "bench.counts_text", "bench.score", "bench.attribution_map"}
-    allowed = {*records, *others, "bench.scan_figures", "bench.statistics", "models.errors"}
+    others = {"bench.challenge.record", "bench.counts.text", "bench.score", "bench.studies.attribution.map"}
+    allowed = {*records, *others, "bench.studies.scan.figures", "bench.statistics", "models.errors"}
     for path in (ROOT / "bench/report").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from bench.crops_record import Chosen, image_of, write_crops
 from bench.report.build import main
 from bench.report.crops import crop_cells, crop_groups, crops_body, crops_csv, crops_files, why
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.web.crops import MOST_BYTES, crops_view
+from bench.studies.crops.record import Chosen, image_of, write_crops
 from tests.bench.report.crops import CHOSEN, crop_record, crop_records, place
 
 

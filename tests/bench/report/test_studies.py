@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.accuracy_record import AccuracyVariant, write_accuracy
 from bench.report.accuracy import accuracy_body, accuracy_csv, accuracy_rows
 from bench.report.build import build, main
 from bench.report.lookup import load
@@ -12,7 +11,8 @@ from bench.report.scan import scan_body, scan_csv, time_cells
 from bench.report.scan_plot import draw_scan
 from bench.report.sections import study_sections
 from bench.report.studies import Studies, load_studies
-from bench.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, write_scan
+from bench.studies.accuracy.record import AccuracyVariant, write_accuracy
+from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, write_scan
 from tests.bench.report.records import (
     BASE,
     EXACT,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from bench.challenge.record import write_team
-from bench.crops_record import write_crops
 from bench.record_file import write_record
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.web.page import PAGE
+from bench.studies.crops.record import write_crops
 from tests.bench.report.crops import crop_records
 from tests.bench.report.records import RLFN_COUNTS, complexity, full_set, quality, record, runtime
 from tests.bench.report.test_challenges import failed, team

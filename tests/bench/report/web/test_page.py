@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.attribution_record import Attributed, BlurPath, Grid, LamRecord, Patch
-from bench.crops_record import write_crops
 from bench.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
 from bench.record_file import write_record
 from bench.report.build import build, main
@@ -19,7 +17,9 @@ from bench.report.lookup import load
 from bench.report.studies import Studies
 from bench.report.web import appendix
 from bench.report.web.page import TEMPLATES, charting_library
-from bench.scan_record import FORWARD, Cell
+from bench.studies.attribution.record import Attributed, BlurPath, Grid, LamRecord, Patch
+from bench.studies.crops.record import write_crops
+from bench.studies.scan.record import FORWARD, Cell
 from tests.bench.report.crops import crop_record, place
 from tests.bench.report.records import (
     BASE,

@@ -1,0 +1,1 @@
+"""What scan backend, precision and fusion change in a network's images."""

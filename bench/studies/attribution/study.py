@@ -1,0 +1,242 @@
+"""Look into networks: a local attribution map of each and, where asked for, its effective receptive field."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.choice import Choice
+from bench.console import Tell
+from bench.progress import step
+from bench.record_file import read_kept
+from bench.studies.attribution.lam import Network, attribute, check_patch
+from bench.studies.attribution.receptive_field import draw_samples, field
+from bench.studies.attribution.record import (
+    Attributed,
+    BlurPath,
+    FieldRecord,
+    Grid,
+    LamRecord,
+    Patch,
+    field_name,
+    lam_name,
+    png_text,
+    read_field,
+    read_lam,
+    write_attribution,
+)
+from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
+from bench.with_weights import find_weighted
+from bench.worker import is_out_of_memory
+from models import create_model, get_spec
+from models.errors import EsrError
+from models.input import batch_input
+
+MOST_AT_ONCE = 10  # images in a pass: more gain nothing, and the bar would move in leaps
+SHARE_OF_FREE = 0.5  # of the memory that is free, where no other bound is given
+SEED = 0
+
+
+Kind = TypeVar("Kind", LamRecord, FieldRecord)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An LR image, (h, w, 3) uint8, and what was changed on the way from its file."""
+
+    name: str
+    lr: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FieldPlan:
+    """Where receptive fields are looked at: `count` positions in each image of a data set."""
+
+    dataset: str
+    images: list[Picture]
+    count: int
+    size: int  # pixels a side of the LR pieces
+
+
+@dataclass(frozen=True)
+class AttributionPlan:
+    """What to look into; every field is valid on this machine."""
+
+    choices: list[Choice]
+    weights: Path | None
+    device: torch.device
+    threads: int | None
+    picture: Picture
+    patch: Patch | None  # None: in the middle
+    path: BlurPath
+    field: FieldPlan | None
+    memory_bytes: int | None  # of what a pass keeps for its gradient; None: half of what is free
+    data_dir: Path | None
+    out: Path
+    reuse: bool  # keep what an earlier run left there
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network as the analyses take it, with what a record says of it."""
+
+    about: Attributed
+    network: Network
+    label: str
+
+
+def run(plan: AttributionPlan, tell: Tell) -> tuple[list[LamRecord], list[FieldRecord], int]:
+    """Maps, receptive fields and the number of networks that failed, which `tell` hears of; the others go on.
+
+    Every record is written when it is done. Raises EsrError where nothing could be run, the patch for one.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    lams: list[LamRecord] = []
+    fields: list[FieldRecord] = []
+    failed = 0
+    for choice in plan.choices:
+        patch = _patch(plan, get_spec(choice.name).scale)
+        try:
+            opened = open_network(choice, plan)
+            with _explained(choice.label, plan.picture.lr.shape):
+                lams.append(_kept_lam(opened.about, patch, plan) or _lam(opened, patch, plan))
+            write_attribution(lams[-1], plan.out)
+            if plan.field:
+                with _explained(choice.label, (plan.field.size, plan.field.size)):
+                    fields.append(_kept_field(opened.about, plan.field, plan) or _field(opened, plan.field, plan))
+                write_attribution(fields[-1], plan.out)
+        except EsrError as error:
+            if len(plan.choices) == 1:
+                raise
+            failed += 1
+            tell(f"{choice.label} failed: {error}")
+    return lams, fields, failed
+
+
+def open_network(choice: Choice, plan: AttributionPlan) -> Opened:
+    """Build the network with its weights. Raises EsrError where they cannot be had: random ones would say nothing."""
+    spec, device = get_spec(choice.name), plan.device
+    found = find_weighted(choice, plan.weights, plan.data_dir, device, plan.threads)
+    about = found.about
+    scan: dict[str, Any] = {"scan_backend": about.scan_backend} if spec.scan else {}
+    model = create_model(choice.name, found.file or False, **about.options, **scan).to(device).requires_grad_(False)
+
+    def network(x: Tensor) -> Tensor:
+        y: Tensor = model(batch_input(x, spec) * spec.data_range)
+        return y / spec.data_range
+
+    return Opened(about, network, choice.label)
+
+
+def _patch(plan: AttributionPlan, scale: int) -> Patch:
+    height, width = (scale * side for side in plan.picture.lr.shape[:2])
+    size = min(16, height - 1, width - 1)  # the size of the published notebook
+    patch = plan.patch or Patch((width - size) // 2, (height - size) // 2, size)
+    check_patch(patch, height, width)
+    return patch
+
+
+def _kept_lam(about: Attributed, patch: Patch, plan: AttributionPlan) -> LamRecord | None:
+    """The same map of an earlier run, made with the same weights along the same path."""
+    old = _kept(lam_name(about, plan.picture.name, patch), read_lam, about, plan)
+    return old if old and (old.path, old.lr_png) == (plan.path, png_text(plan.picture.lr)) else None
+
+
+def _kept_field(about: Attributed, wanted: FieldPlan, plan: AttributionPlan) -> FieldRecord | None:
+    old = _kept(field_name(about, wanted.dataset, wanted.size), read_field, about, plan)
+    images = [(picture.name, wanted.count) for picture in wanted.images]
+    return old if old and [(i.name, len(i.half_squared)) for i in old.images] == images else None
+
+
+def _kept(name: str, read: Callable[[Path], Kind], about: Attributed, plan: AttributionPlan) -> Kind | None:
+    old = read_kept(plan.out / name, read) if plan.reuse else None
+    return old if old and old.network.weights.sha256 == about.weights.sha256 else None
+
+
+def _lam(opened: Opened, patch: Patch, plan: AttributionPlan) -> LamRecord:
+    picture = plan.picture
+    image = to_tensor(picture.lr, plan.device)
+    at_once = _at_once(opened.network, image, image.shape[1] * image.shape[2], plan)
+    with step(f"{opened.label}: attribution [path steps]", total=plan.path.steps) as bar:
+        found = attribute(opened.network, image, patch, plan.path, at_once, bar.advance)
+    return LamRecord(
+        network=opened.about,
+        image=picture.name,
+        lr_png=png_text(picture.lr),
+        patch=patch,
+        path=plan.path,
+        signed=Grid.pack(found.signed),
+        start=found.start,
+        end=found.end,
+        notes=list(picture.notes),
+    )
+
+
+def _field(opened: Opened, wanted: FieldPlan, plan: AttributionPlan) -> FieldRecord:
+    scale = opened.about.scale
+    images = [(picture.name, to_tensor(picture.lr, plan.device)) for picture in wanted.images]
+    at_once = _at_once(opened.network, images[0][1], wanted.size**2, plan)
+    # Seeded by the image's number alone, so that every network is looked at in the same places.
+    samples = {
+        name: draw_samples(image, wanted.count, wanted.size, scale, np.random.default_rng([SEED, i]))
+        for i, (name, image) in enumerate(images)
+    }
+    with step(f"{opened.label}: receptive field [positions]", total=wanted.count * len(images)) as bar:
+        found, squared, absolute = field(opened.network, samples, scale, at_once, bar.advance)
+    return FieldRecord(
+        network=opened.about,
+        dataset=wanted.dataset,
+        size=wanted.size,
+        seed=SEED,
+        images=found,
+        squared=Grid.pack(squared),
+        absolute=Grid.pack(absolute),
+    )
+
+
+def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """(h, w, 3) uint8 -> (3, h, w) float32 in [0, 1]."""
+    return torch.tensor(image).permute(2, 0, 1).float().div(255).to(device)
+
+
+def _at_once(network: Network, image: Tensor, pixels: int, plan: AttributionPlan) -> int:
+    """Images of `pixels` LR pixels that fit into the memory together. Raises EsrError where not even one does."""
+    each = saved_bytes_per_pixel(network, image) * pixels
+    if plan.memory_bytes is None:
+        free = torch.cuda.mem_get_info(plan.device)[0] if plan.device.type == "cuda" else _free_memory()
+        bound = int(free * SHARE_OF_FREE)
+    else:
+        bound = plan.memory_bytes
+    if each > bound:
+        raise EsrError(
+            f"one pass keeps {each / 2**30:.1f} GiB for its gradient, more than the {bound / 2**30:.1f} GiB allowed; "
+            "use a smaller --image or a larger --memory"
+        )
+    return max(1, min(MOST_AT_ONCE, int(bound // max(each, 1))))
+
+
+def _free_memory() -> int:
+    return int(psutil.virtual_memory().available)
+
+
+@contextmanager
+def _explained(label: str, shape: tuple[int, ...]) -> Iterator[None]:
+    """What a network throws at an image it cannot take becomes one line."""
+    try:
+        yield
+    except EsrError as error:
+        raise EsrError(f"{label}: {error}") from None
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise EsrError(f"{label}: out of memory; use a smaller --image or a smaller --memory") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        size = f"{shape[1]}x{shape[0]}"
+        raise EsrError(f"{label} cannot run on an LR image of {size} pixels: {reason}") from None

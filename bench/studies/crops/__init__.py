@@ -1,0 +1,1 @@
+"""Crops of networks' images at places chosen by measurement."""

@@ -1,0 +1,95 @@
+"""One network's time by layer, and what the machine can do at best <-> one JSON file."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.record import Settings, slug
+from bench.record_file import read_as, to_json, write_bytes
+
+SCHEMA = 1
+
+
+@dataclass
+class Rates:
+    """Two rates of the machine, measured in the network's own process and precision; raw times in milliseconds."""
+
+    copy_bytes: int  # read and written by one copy, many times any cache
+    copy_ms: list[float]
+    product_flops: int  # of one large square matrix product, 2 a multiply-add
+    product_ms: list[float]
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Of the fastest copy."""
+        return self.copy_bytes / min(self.copy_ms) * 1e3
+
+    @property
+    def flops_per_s(self) -> float:
+        """Of the fastest product."""
+        return self.product_flops / min(self.product_ms) * 1e3
+
+
+@dataclass
+class LayerOp:
+    """One kind of operator in one module, over one pass.
+
+    Attributes:
+        module: its name; "" is the network itself.
+        op: such as aten::convolution.
+        kind: in the words of `bench.studies.roofline.layer_kinds`.
+        flops: by the rules of the complete counts; 0 where it only moves data.
+        bytes: of all tensors read and written, each once a call; those inside an operator are not seen.
+        live_bytes: of the tensors that the pass held while it ran, at most; weights left out.
+        times_ms: of all its calls, a value a profiled pass.
+    """
+
+    module: str
+    op: str
+    kind: str
+    calls: int = 0
+    macs: int = 0
+    flops: int = 0
+    bytes: int = 0
+    live_bytes: int = 0
+    times_ms: list[float] = field(default_factory=list)
+
+
+@dataclass
+class RooflineRecord:
+    """Everything measured of one network in one run."""
+
+    model: str
+    options: dict[str, Any]
+    display_name: str
+    settings: Settings
+    created: str  # UTC, ISO 8601
+    environment: dict[str, Any]
+    least_bytes: int  # weights, input and output: what a pass must move even if all else stays on the chip
+    passes_ms: list[float]  # undisturbed ones, in turn with the profiled ones
+    rates: Rates
+    layers: list[LayerOp]  # in the order in which they first run
+    peak_live_bytes: int
+    schema: int = SCHEMA
+
+    @property
+    def file_name(self) -> str:
+        """A name that says the provenance."""
+        s = self.settings
+        options = [f"{k}={v}" for k, v in sorted(self.options.items())]
+        threads = [f"{s.threads}t"] if s.threads else []
+        size = f"{s.height}x{s.width}"
+        parts = ["roofline", self.model, *options, s.device_name, *threads, size, s.precision, s.scan_backend or ""]
+        return "__".join(slug(part) for part in parts if part) + ".json"
+
+
+def write_roofline(record: RooflineRecord, folder: Path) -> Path:
+    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
+    path = folder / record.file_name
+    write_bytes(path, to_json(record).encode())
+    return path
+
+
+def read_roofline(path: Path) -> RooflineRecord:
+    """Read a record back. Raises EsrError for any other file."""
+    return read_as(RooflineRecord, SCHEMA, path)

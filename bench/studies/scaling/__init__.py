@@ -1,0 +1,1 @@
+"""Runtime and memory over the input's size, whole and in tiles."""

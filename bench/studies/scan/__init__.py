@@ -1,0 +1,1 @@
+"""Every scan backend over lengths, batches and directions: time against floors, memory, errors."""

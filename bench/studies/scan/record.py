@@ -1,0 +1,135 @@
+"""One run of the selective scan's backends <-> one JSON file: raw samples, memory, errors, and what the floors need.
+
+As in `bench.record`, nothing that can be derived is stored; `bench.studies.scan.figures` derives it.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.record import Memory, Runtime, slug
+from bench.record_file import read_as, to_json, write_bytes
+
+SCHEMA = 1
+Direction = Literal["forward", "forward+backward"]
+FORWARD: Direction = "forward"
+BOTH: Direction = "forward+backward"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One question: how long does this scan take?"""
+
+    batch: int
+    length: int  # tokens L
+    direction: Direction
+
+    @property
+    def tokens(self) -> int:
+        """Of all sequences together."""
+        return self.batch * self.length
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{self.direction}, batch {self.batch}, L {self.length:,}"
+
+
+@dataclass
+class ScanSettings:
+    """What every cell of the record shares."""
+
+    device: str  # "cpu" or "cuda"
+    device_name: str
+    precision: str  # fp32 | bf16 | fp16, of the sequences; A, D and delta_bias are float32
+    channels: int  # d
+    state: int  # n
+    threads: int | None  # CPU threads; None on a GPU
+
+    @property
+    def file_name(self) -> str:
+        """A name that says the provenance."""
+        threads = [f"{self.threads}t"] if self.threads else []
+        parts = ["scan", self.device_name, *threads, f"d{self.channels}", f"n{self.state}", self.precision]
+        return "__".join(map(slug, parts)) + ".json"
+
+
+@dataclass
+class Machine:
+    """What the floors are made from."""
+
+    copy_bytes: int  # that one big copy moves: read and written
+    copy_samples_ms: list[float]
+    multiprocessors: int | None = None  # this and the following: GPU only
+    max_clock_mhz: float | None = None
+    lanes: int | None = None  # float32 multiply-adds a multiprocessor starts in a clock
+
+
+@dataclass
+class Measurement:
+    """One backend in one cell.
+
+    Attributes:
+        runtime: one call each; on a GPU the device's time alone, where `how` is "cuda graph".
+        how: "calls" (one after the other from Python), "batched calls", or "cuda graph".
+        eager_ms: GPU: single calls from Python, so that what exceeds `runtime` is the cost of launching.
+        memory: peak of one call; None if it was not measured.
+        result_bytes: output, and gradients if there are any: what every backend must allocate.
+    """
+
+    cell: Cell
+    backend: str
+    runtime: Runtime
+    how: str
+    result_bytes: int
+    eager_ms: list[float] = field(default_factory=list)
+    memory: Memory | None = None
+
+
+@dataclass
+class ScanError:
+    """Distance of a backend's result to that of `reference` in float64 from the same inputs: |a - b| / |b|, 2-norms."""
+
+    backend: str
+    inputs: str  # "random", or a layer: "dvmsr layer 3"
+    tensor: str  # "out", or a gradient: "grad delta"
+    length: int
+    relative: float | None  # None: not a finite number
+
+
+@dataclass
+class ScanLeftOut:
+    """What was not measured, and why. `cell` None: the errors, or a rival altogether."""
+
+    backend: str
+    reason: str
+    cell: Cell | None = None
+    estimate_s: float | None = None
+
+
+@dataclass
+class ScanRecord:
+    """Everything measured in one run."""
+
+    settings: ScanSettings
+    created: str  # UTC, ISO 8601
+    environment: dict[str, Any]  # bench.environment.describe()
+    machine: Machine
+    rivals: dict[str, bool]  # optional packages -> whether they import here
+    measurements: list[Measurement] = field(default_factory=list)
+    errors: list[ScanError] = field(default_factory=list)
+    left_out: list[ScanLeftOut] = field(default_factory=list)
+    complete: bool = False  # False: interrupted, or still running
+    schema: int = SCHEMA
+
+
+def write_scan(record: ScanRecord, folder: Path) -> Path:
+    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
+    path = folder / record.settings.file_name
+    write_bytes(path, to_json(record).encode())
+    return path
+
+
+def read_scan(path: Path) -> ScanRecord:
+    """Read a record back. Raises EsrError for any other file."""
+    return read_as(ScanRecord, SCHEMA, path)

@@ -1,0 +1,1 @@
+"""Training steps on every scan backend: time and memory."""
