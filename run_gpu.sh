@@ -47,7 +47,7 @@ run bench/profile.py --device cuda --out "$out/records" --reuse --data available
     --model bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light
 run bench/profile.py --device cuda --out "$out/records" --reuse --data available --time-budget 2 --model srcnn fsrcnn vdsr \
     lapsrn drrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn pfvm mambairv2_light
-run bench/accuracy.py --device cuda --out "$out/accuracy"
+run bench/accuracy.py --device cuda --out "$out/accuracy" --reuse
 echo "== where the time goes, and input sizes"
 for precision in fp32 bf16; do
     run bench/roofline.py --device cuda --out "$out/roofline" --reuse --time-budget 5 --precision $precision \

@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--exact", nargs="*", default=["Set5"], metavar="NAME", help="sets to run in float64 too (default: Set5)")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     add("--out", type=Path, default=Path("results/accuracy"), help="folder of records (default: results/accuracy)")
+    add("--reuse", action="store_true", help="keep the variants that a record in --out holds, run the others")
     return parser
 
 
@@ -119,6 +120,7 @@ def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
             exact=exact,
             data_dir=arguments.data_dir,
             out=arguments.out,
+            reuse=arguments.reuse,
         )
         for model in dict.fromkeys(arguments.model)
     ]

@@ -1,6 +1,7 @@
 """`bench/accuracy.py`: differences by hand, records, and the command on a small image with the real weights."""
 
 import argparse
+import dataclasses
 import shutil
 import signal
 import subprocess
@@ -153,6 +154,30 @@ def test_an_interrupt_keeps_finished_variants(painted_plan: accuracy_study.Accur
     record = read_accuracy(next(painted_plan.out.glob("*.json")))
     assert [r.variant for r in record.results] == [BASE]
     assert not record.complete
+
+
+def test_a_second_run_keeps_what_is_there(
+    painted_plan: accuracy_study.AccuracyPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def upscale(plan, weights, variant, sets, progress):  # type: ignore[no-untyped-def]
+        ran.append(variant.text)
+        return {
+            name: accuracy_study.Outputs([np.full_like(pair.hr, 99) for pair in loaded], 1.0)
+            for name, loaded in sets.items()
+        }
+
+    monkeypatch.setattr(accuracy_study, "_upscale", upscale)
+    first = accuracy_study.run(painted_plan, lambda line: None)
+    assert ran == [BASE.text, EXACT.text, BF16.text]
+    again = dataclasses.replace(painted_plan, reuse=True)
+    second = accuracy_study.run(again, lambda line: None)
+    assert ran[3:] == [BASE.text, EXACT.text]
+    assert second.results == first.results
+    fewer = dataclasses.replace(again, limit=1)
+    assert [len(r.images) for r in accuracy_study.run(fewer, lambda line: None).results] == [1, 1, 1]
+    assert ran[5:] == [BASE.text, EXACT.text, BF16.text]
 
 
 def test_help_and_a_refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

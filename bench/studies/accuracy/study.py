@@ -16,6 +16,7 @@ from bench.environment import describe, device_name
 from bench.metrics import crop_border, luma, psnr
 from bench.progress import Step, step
 from bench.record import Settings, WeightsInfo
+from bench.record_file import read_kept
 from bench.studies.accuracy.record import (
     AccuracyLeftOut,
     AccuracyRecord,
@@ -23,6 +24,7 @@ from bench.studies.accuracy.record import (
     Difference,
     ImageAccuracy,
     VariantAccuracy,
+    read_accuracy,
     write_accuracy,
 )
 from bench.worker import Worker
@@ -53,6 +55,7 @@ class AccuracyPlan:
     exact: frozenset[str]  # data sets that are run in float64 too
     data_dir: Path | None
     out: Path
+    reuse: bool  # keep the variants that an earlier run left there
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,9 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
     Raises EsrError where the weights cannot be had or the base fails; another variant's failure is in the record.
     """
     record, weights = _new_record(plan)
+    record.results = _kept(record, plan)
+    order = [variant.text for variant in (BASE, EXACT, *plan.variants)]
+    known = {(one.variant.text, one.dataset) for one in record.results}
     pairs = {d.name: [pair.load() for pair in d.pairs[: plan.limit]] for d in plan.datasets}
     names = {d.name: [pair.name for pair in d.pairs] for d in plan.datasets}
     exact_sets = {name: loaded for name, loaded in pairs.items() if name in plan.exact}
@@ -102,6 +108,7 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
             for dataset, one in found.items():
                 images = _compare(names[dataset], pairs[dataset], one, base[dataset], exact.get(dataset))
                 record.results.append(VariantAccuracy(variant, dataset, images, one.seconds))
+            record.results.sort(key=lambda one: order.index(one.variant.text))
             write_accuracy(record, plan.out)
             for dataset, one in found.items():
                 tell(f"{plan.model} on {dataset}: {variant.text}: {one.seconds:.1f} s")
@@ -109,13 +116,26 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
         keep(BASE, base)
         keep(EXACT, exact)
         for variant in plan.variants:
+            left = {name: loaded for name, loaded in pairs.items() if (variant.text, name) not in known}
+            progress.advance(sum(len(loaded) for name, loaded in pairs.items() if name not in left))
             try:
-                keep(variant, outputs(variant, pairs))
+                if left:
+                    keep(variant, outputs(variant, left))
             except EsrError as error:
-                _leave_out(record, variant, pairs, str(error), tell)
+                _leave_out(record, variant, left, str(error), tell)
     record.complete = True
     write_accuracy(record, plan.out)
     return record
+
+
+def _kept(record: AccuracyRecord, plan: AccuracyPlan) -> list[VariantAccuracy]:
+    """What an earlier run with the same weights and images found; base and float64 are run again, to compare with."""
+    old = read_kept(plan.out / record.file_name, read_accuracy) if plan.reuse else None
+    if not old or (old.weights.sha256, old.limit) != (record.weights.sha256, record.limit):
+        return []
+    wanted = {variant.text for variant in plan.variants}
+    names = {dataset.name for dataset in plan.datasets}
+    return [one for one in old.results if one.variant.text in wanted and one.dataset in names]
 
 
 def _new_record(plan: AccuracyPlan) -> tuple[AccuracyRecord, Path]:
