@@ -28,7 +28,7 @@ fi
 
 # ---- what a run consists of: sizes, budgets and data, all of them smaller with --scale --------------------------------
 
-results=results fixed=256 real=339x510 lengths="1024 4096 65536" sizes="64 128 256 512 1024" tiles="--tile 128 --overlap 16" limit= data=available
+results=results fixed=256 real=339x510 lengths="1024 4096 65536" sizes="64 128 256 512 1024" tiles="--tile 64 --overlap 16" limit= data=available
 [ -z "$full" ] || data=all
 if [ "$scale" != 1 ]; then
     results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024 sizes="16 32" tiles="--tile 24 --overlap 4"

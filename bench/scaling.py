@@ -27,7 +27,7 @@ FILE_WIDTH = 140
 INTERRUPTED = 130
 EXAMPLES = """examples:
   python bench/scaling.py --model dvmsr rlfn swinir_light
-  python bench/scaling.py --model swinir_light --tile 128 --overlap 16 --data Set5   what tiles cost in time and dB
+  python bench/scaling.py --model swinir_light --tile 64 --overlap 16 --data Set5   what tiles cost in time and dB
   python bench/scaling.py --model dvmsr@chunked --sizes 64 128 256 --longest 20
 """
 
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sizes", nargs="+", type=int, default=SIZES, metavar="N", help=f"LR pixels a side (default: {sizes})")
     add("--tile", type=int, metavar="N", help="also in tiles of N pixels a side, context included (default: not)")
     add("--overlap", type=int, default=16, metavar="N", help="pixels of context on each side of a tile (default: 16)")
-    add("--data", nargs="+", default=[], metavar="NAME", help="sets on which tiles are compared in dB (default: none)")
+    add("--data", nargs="+", default=[], metavar="NAME", help="sets on whose larger images tiles are compared in dB")
     add("--limit", type=int, metavar="N", help="the first N images of each set only")
     add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")

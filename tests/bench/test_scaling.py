@@ -13,6 +13,7 @@ from bench.report.scaling import exponent, median_ms, peak_mib, scaling_body, sc
 from bench.scaling import main
 from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling
 from bench.studies.scaling.tiling import run_tiled, spans
+from tests.data import esr_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +97,16 @@ def test_whole_command(tmp_path: Path) -> None:
     assert "tiles of 24" in done.stdout
     assert record.images == []  # it has no weights, and says so
     assert "no weights" in done.stderr
+
+
+def test_tiles_are_compared_on_images_that_are_cut(tmp_path: Path) -> None:
+    words = ["--model", "fsrcnn", "--data", "Set5", "--data-dir", str(esr_data()), "--sizes", "16", "--runs", "1"]
+    assert main([*words, "--tile", "64", "--overlap", "0", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    (path,) = tmp_path.glob("*.json")
+    images = read_scaling(path).images
+    assert [image.name for image in images] == ["baby", "bird", "head", "woman"]  # butterfly is one tile of 64x64
+    assert all(0 < image.changed < 0.2 for image in images)
+    assert all(abs((image.psnr_whole or 0) - (image.psnr_tiled or 0)) < 0.3 for image in images)
 
 
 def test_what_would_take_too_long_is_not_begun(tmp_path: Path) -> None:

@@ -101,6 +101,10 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
             tell(f"{plan.choice.label}: no weights, so what tiling costs in dB is not measured")
         else:
             _compare_images(record, plan, job)
+            if not record.images:
+                tell(
+                    f"{plan.choice.label}: no image is larger than one tile, so what tiling costs in dB is not measured"
+                )
             write_scaling(record, plan.out)
     return record
 
@@ -177,10 +181,12 @@ def _compare_images(record: ScalingRecord, plan: ScalingPlan, job: Job) -> None:
         step(f"{plan.choice.label}: images whole and in tiles", len(pairs)) as progress,
     ):
         for dataset, pair in pairs:
+            progress.advance()
             loaded = pair.load()
+            if max(loaded.lr.shape[:2]) <= (plan.tile or 0):
+                continue  # one tile holds it, and there is nothing to compare
             images = [worker.upscale(loaded.lr)[0] for worker in (whole, tiled)]
             record.images.append(_image(dataset, pair.name, loaded.hr, images))
-            progress.advance()
 
 
 def _image(dataset: str, name: str, hr: Image, images: Sequence[Image]) -> TiledImage:
