@@ -28,7 +28,13 @@ fi
 
 # ---- what a run consists of: sizes, budgets and data, all of them smaller with --scale --------------------------------
 
-results=results fixed=256 real=339x510 lengths="1024 4096 65536" sizes="64 128 256 512 1024" tiles="--tile 64 --overlap 16" limit= data=available
+results=results fixed=256 real=339x510 lengths="1024 4096 65536" limit= data=available
+sizes="64 128 256 512 1024" tiles="--tile 64 --overlap 16" layered="dvmsr rlfn_ntire swinir_light span"
+# Without data of the user's the run is a short one: smaller budgets, and only counts of most networks.
+share=1
+if [ -z "${ESR_DATA-}" ]; then
+    share=0.6 sizes="64 128 256" tiles= layered="dvmsr rlfn_ntire"
+fi
 [ -z "$full" ] || data=all
 if [ "$scale" != 1 ]; then
     results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024 sizes="16 32" tiles="--tile 24 --overlap 4"
@@ -37,7 +43,7 @@ fi
 records="$results/records"
 training="$results/training"
 seconds() { # a time budget, scaled
-    awk -v b="$1" -v s="$scale" 'BEGIN { b *= s; print (b < 0.01) ? 0.01 : b }'
+    awk -v b="$1" -v s="$scale" -v part="$share" 'BEGIN { b *= s * part; print (b < 0.01) ? 0.01 : b }'
 }
 
 failed=0
@@ -87,7 +93,6 @@ large="dvmsr rlfn_ntire"
 echo "== counts, runtime and memory, in turn: DVMSR, its variants and its first rivals"
 measure --model $core dvmsr@chunked --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 15)"
 echo "== counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
-# Without data of the user's the run is a short one: their counts alone.
 if [ -n "${ESR_DATA-}" ]; then
     measure --model $others --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 10)"
     large="$large dvmsr_ntire dvmsr_bi swinir_light"
@@ -119,8 +124,6 @@ run bench/scan.py --out "$results/scan" $reuse --lengths $lengths --time-budget 
 # ---- look closer ------------------------------------------------------------------------------------------------------
 
 echo "== where the time goes, and how far each network is from its floor"
-layered="dvmsr rlfn_ntire"
-[ -z "${ESR_DATA-}" ] || layered="$layered swinir_light span"
 run bench/roofline.py --model $layered --input-size "$fixed" --out "$results/roofline" $reuse --time-budget "$(seconds 10)"
 echo "== runtime and memory over the input's size, whole and in tiles"
 run bench/scaling.py --model $layered --sizes $sizes $tiles --out "$results/scaling" $reuse \
