@@ -29,11 +29,11 @@ fi
 # ---- what a run consists of: sizes, budgets and data, all of them smaller with --scale --------------------------------
 
 results=results fixed=256 real=339x510 lengths="1024 4096 65536" limit= data=available
-sizes="64 128 256 512 1024" tiles="--tile 64 --overlap 16" layered="dvmsr rlfn_ntire swinir_light span"
+sizes="64 128 256 512" tiles="--tile 64 --overlap 16" layered="dvmsr rlfn_ntire swinir_light span"
 # Without data of the user's the run is a short one: smaller budgets, and only counts of most networks.
 share=1
 if [ -z "${ESR_DATA-}" ]; then
-    share=0.6 sizes="64 128 256" tiles= layered="dvmsr rlfn_ntire"
+    share=0.8 sizes="64 128 256" tiles= layered="dvmsr rlfn_ntire"
 fi
 [ -z "$full" ] || data=all
 if [ "$scale" != 1 ]; then
@@ -91,10 +91,10 @@ others="srcnn srcnn_955 fsrcnn vdsr lapsrn idn srmdnf carn carn_m imdn rfdn rfdn
     mambairv2_light"
 large="dvmsr rlfn_ntire"
 echo "== counts, runtime and memory, in turn: DVMSR, its variants and its first rivals"
-measure --model $core dvmsr@chunked --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 15)"
+measure --model $core dvmsr@chunked --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 11)"
 echo "== counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
 if [ -n "${ESR_DATA-}" ]; then
-    measure --model $others --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 10)"
+    measure --model $others --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 7)"
     large="$large dvmsr_ntire dvmsr_bi swinir_light"
 else
     measure --model $others --input-size "$fixed" --measure counts
@@ -103,7 +103,7 @@ echo "== quality"
 measure --model $core $others --input-size "$fixed" --measure quality --data "$data" $limit
 measure --model $slow --input-size "$fixed" $limit --time-budget "$(seconds 60)"
 echo "== at the size of DIV2K's LR images: runtime, memory"
-measure --model $large --input-size "$real" --measure runtime memory --time-budget "$(seconds 20)"
+measure --model $large --input-size "$real" --measure runtime memory --time-budget "$(seconds 14)"
 measure --model dvmsr@chunked --input-size "$real" --measure memory --time-budget 0.01
 echo "== the challenge's own timing, without a warm-up"
 measure --model rlfn_ntire --input-size "$fixed" --ntire-compat --measure runtime --time-budget "$(seconds 10)"
@@ -124,16 +124,16 @@ run bench/scan.py --out "$results/scan" $reuse --lengths $lengths --time-budget 
 # ---- look closer ------------------------------------------------------------------------------------------------------
 
 echo "== where the time goes, and how far each network is from its floor"
-run bench/roofline.py --model $layered --input-size "$fixed" --out "$results/roofline" $reuse --time-budget "$(seconds 10)"
+run bench/roofline.py --model $layered --input-size "$fixed" --out "$results/roofline" $reuse --time-budget "$(seconds 6)"
 echo "== runtime and memory over the input's size, whole and in tiles"
-run bench/scaling.py --model $layered --sizes $sizes $tiles --out "$results/scaling" $reuse \
-    --time-budget "$(seconds 3)" --longest "$(seconds 10)" ${ESR_DATA:+--data Set5} ${ESR_DATA:+$limit}
+run bench/scaling.py --model dvmsr rlfn_ntire --sizes $sizes $tiles --out "$results/scaling" $reuse \
+    --time-budget "$(seconds 2)" --longest "$(seconds 10)" ${ESR_DATA:+--data Set5} ${ESR_DATA:+$limit}
 if [ -n "${ESR_DATA-}" ]; then
     echo "== which pixels a network looks at"
     # Status 1 of these two: weights are not here, and random ones would say nothing; the command has said so.
-    .venv/bin/python bench/attribution.py --model dvmsr rlfn --out "$results/attribution" $reuse --erf 4 || [ $? -eq 1 ]
+    .venv/bin/python bench/attribution.py --model dvmsr rlfn --out "$results/attribution" $reuse --erf 2 || [ $? -eq 1 ]
     echo "== crops side by side"
-    .venv/bin/python bench/crops.py --model dvmsr rlfn span imdn vdsr --data Set5 Set14 --out "$results/crops" $reuse ||
+    .venv/bin/python bench/crops.py --model dvmsr rlfn span imdn --data Set5 --out "$results/crops" $reuse ||
         [ $? -eq 1 ]
 fi
 
