@@ -86,7 +86,7 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
     """
     record, weights = _new_record(plan)
     record.results = _kept(record, plan)
-    order = [variant.text for variant in (BASE, EXACT, *plan.variants)]
+    order = {variant.text: place for place, variant in enumerate((BASE, EXACT, *plan.variants))}
     known = {(one.variant.text, one.dataset) for one in record.results}
     pairs = {d.name: [pair.load() for pair in d.pairs[: plan.limit]] for d in plan.datasets}
     names = {d.name: [pair.name for pair in d.pairs] for d in plan.datasets}
@@ -108,7 +108,7 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
             for dataset, one in found.items():
                 images = _compare(names[dataset], pairs[dataset], one, base[dataset], exact.get(dataset))
                 record.results.append(VariantAccuracy(variant, dataset, images, one.seconds))
-            record.results.sort(key=lambda one: order.index(one.variant.text))
+            record.results.sort(key=lambda one: order.get(one.variant.text, len(order)))
             write_accuracy(record, plan.out)
             for dataset, one in found.items():
                 tell(f"{plan.model} on {dataset}: {variant.text}: {one.seconds:.1f} s")
@@ -133,9 +133,8 @@ def _kept(record: AccuracyRecord, plan: AccuracyPlan) -> list[VariantAccuracy]:
     old = read_kept(plan.out / record.file_name, read_accuracy) if plan.reuse else None
     if not old or (old.weights.sha256, old.limit) != (record.weights.sha256, record.limit):
         return []
-    wanted = {variant.text for variant in plan.variants}
     names = {dataset.name for dataset in plan.datasets}
-    return [one for one in old.results if one.variant.text in wanted and one.dataset in names]
+    return [one for one in old.results if one.dataset not in names or one.variant not in (BASE, EXACT)]
 
 
 def _new_record(plan: AccuracyPlan) -> tuple[AccuracyRecord, Path]:
