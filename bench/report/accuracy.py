@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report import markup
+from bench.report.table1 import DATASETS
 from bench.statistics import mean_psnr
 from bench.studies.accuracy.record import AccuracyRecord, Difference, VariantAccuracy
 
@@ -35,7 +36,8 @@ class AccuracyRow:
 def accuracy_rows(record: AccuracyRecord) -> list[AccuracyRow]:
     """A row a variant and data set, by data set."""
     base = {r.dataset: _psnr(r) for r in record.results if r.variant == record.base}
-    order = {r.dataset: i for i, r in reversed(list(enumerate(record.results)))}
+    # As in Table 1, whatever order they were run in; others behind.
+    order = {name: i for i, name in enumerate(dict.fromkeys([*DATASETS, *(r.dataset for r in record.results)]))}
     return [
         AccuracyRow(
             record,
