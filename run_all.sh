@@ -29,7 +29,7 @@ fi
 # ---- what a run consists of: sizes, budgets and data, all of them smaller with --scale --------------------------------
 
 results=results fixed=256 real=339x510 lengths="1024 4096 65536" limit= data=available
-sizes="64 128 256 512" tiles="--tile 64 --overlap 16" layered="dvmsr rlfn_ntire swinir_light span"
+sizes="64 128 256 512" tiles="--tile 64 --overlap 16 --data photos" layered="dvmsr rlfn_ntire swinir_light span"
 # Without data of the user's the run is a short one: smaller budgets, and only counts of most networks.
 share=1
 if [ -z "${ESR_DATA-}" ]; then
@@ -37,7 +37,7 @@ if [ -z "${ESR_DATA-}" ]; then
 fi
 [ -z "$full" ] || data=all
 if [ "$scale" != 1 ]; then
-    results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024 sizes="16 32" tiles="--tile 24 --overlap 4"
+    results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024 sizes="16 32" tiles="--tile 24 --overlap 4 --data photos --limit 1"
     limit="--limit $(awk -v s="$scale" 'BEGIN { n = 100 * s; print (n > int(n)) ? int(n) + 1 : n }')"
 fi
 records="$results/records"
@@ -127,13 +127,13 @@ echo "== where the time goes, and how far each network is from its floor"
 run bench/roofline.py --model $layered --input-size "$fixed" --out "$results/roofline" $reuse --time-budget "$(seconds 6)"
 echo "== runtime and memory over the input's size, whole and in tiles"
 run bench/scaling.py --model dvmsr rlfn_ntire --sizes $sizes $tiles --out "$results/scaling" $reuse \
-    --time-budget "$(seconds 2)" --longest "$(seconds 10)" ${ESR_DATA:+--data Set5} ${ESR_DATA:+$limit}
+    --time-budget "$(seconds 2)" --longest "$(seconds 10)"
 # With random weights there is nothing to look into; the report says what is missing.
 if grep -qs '"status": "official"' "$records"/*.json; then
     echo "== which pixels a network looks at"
     run bench/attribution.py --model dvmsr rlfn --out "$results/attribution" $reuse --erf 2
     echo "== crops side by side"
-    run bench/crops.py --model dvmsr rlfn span imdn --data Set5 --out "$results/crops" $reuse
+    run bench/crops.py --model dvmsr rlfn span imdn --data photos --out "$results/crops" $reuse
 fi
 
 # ---- train ------------------------------------------------------------------------------------------------------------
