@@ -11,9 +11,7 @@ import argparse
 import signal
 import warnings
 
-import torch
-
-from bench.arguments import MOST_THREADS, parse_device
+from bench.arguments import parse_device, settle_threads
 from bench.choice import parse_options
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
@@ -102,10 +100,7 @@ def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
             raise EsrError(f"--backends {name} cannot run on {device.type} here; choose from {known}")
     if arguments.limit is not None and arguments.limit < 1:
         raise EsrError(f"--limit {arguments.limit} must be at least 1")
-    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
-        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    threads = settle_threads(arguments.threads, device)
     exact = frozenset(canonical_name(name) for name in arguments.exact)
     datasets = _datasets(arguments, tell)
     return [
@@ -113,7 +108,7 @@ def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
             model=model,
             options=parse_options(arguments.model_args),
             device=device,
-            threads=torch.get_num_threads() if device.type == "cpu" else None,
+            threads=threads,
             variants=list_variants(device.type, arguments.backends),
             datasets=datasets,
             limit=arguments.limit,

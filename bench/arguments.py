@@ -141,10 +141,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     own = any(choice.own for choice in choices)
     if arguments.weights and not own and len(choices) > 1:
         raise EsrError("--weights belongs to one network; give one --model with it")
-    if arguments.weights and not arguments.weights.is_file():
-        raise EsrError(f"--weights {arguments.weights} does not exist")
-    if arguments.data_dir and not arguments.data_dir.is_dir():
-        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
+    check_paths(arguments)
     named = os.environ.get(DATA_VARIABLE)
     if named and not Path(named).is_dir():
         raise EsrError(f"${DATA_VARIABLE} is {named}, which is not a folder; correct or unset it")
@@ -190,6 +187,14 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     )
 
 
+def check_paths(arguments: argparse.Namespace) -> None:
+    """Raise EsrError for a file or folder of the user's that is not there."""
+    if arguments.weights and not arguments.weights.is_file():
+        raise EsrError(f"--weights {arguments.weights} does not exist")
+    if arguments.data_dir and not arguments.data_dir.is_dir():
+        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
+
+
 def parse_device(text: str) -> torch.device:
     """Read "auto", "cpu", "cuda" or "cuda:N", and check that it is there."""
     if text == "auto":
@@ -205,6 +210,27 @@ def parse_device(text: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise EsrError(f"--device {text}: this machine has {torch.cuda.device_count()} GPU(s), counted from cuda:0")
     return device
+
+
+def settle_threads(threads: int | None, device: torch.device) -> int | None:
+    """Let PyTorch use as many CPU threads as --threads says; returns how many it uses, None on a GPU.
+
+    Raises EsrError for a number that no machine has.
+    """
+    if threads is not None and not 0 < threads <= MOST_THREADS:
+        raise EsrError(f"--threads {threads} must be from 1 to {MOST_THREADS}")
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads() if device.type == "cpu" else None
+
+
+def parse_square(flag: str, text: str, pixels: str, example: str) -> tuple[int, int, int]:
+    """Read "x,y,size". Raises EsrError for anything else, naming `flag`, what `pixels` they are, and an `example`."""
+    parts = text.split(",")
+    if len(parts) != 3 or not all(p.strip().isascii() and p.strip().isdigit() and len(p) < 8 for p in parts):
+        raise EsrError(f"{flag} {text} is not X,Y,SIZE in {pixels}, such as {example}")
+    x, y, size = map(int, parts)
+    return x, y, size
 
 
 def parse_size(text: str) -> tuple[int, int]:

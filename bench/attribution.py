@@ -13,9 +13,7 @@ import signal
 import warnings
 from dataclasses import replace
 
-import torch
-
-from bench.arguments import MOST_THREADS, parse_device
+from bench.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.choice import parse_choice
 from bench.console import open_console
 from bench.datasets import ImagePair, find_dataset, read_rgb
@@ -99,24 +97,18 @@ def make_plan(arguments: argparse.Namespace) -> AttributionPlan:
     choices = list({choice.label: choice for choice in map(parse_choice, arguments.model)}.values())
     if arguments.weights and len(choices) > 1:
         raise EsrError("--weights belongs to one network; give one --model with it")
-    if arguments.weights and not arguments.weights.is_file():
-        raise EsrError(f"--weights {arguments.weights} does not exist")
-    if arguments.data_dir and not arguments.data_dir.is_dir():
-        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
+    check_paths(arguments)
     if arguments.shrink and not arguments.image:
         raise EsrError("--shrink needs the HR image; name it with --image")
-    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
-        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
     if arguments.memory is not None and not 0 < arguments.memory < math.inf:
         raise EsrError(f"--memory {arguments.memory} must be positive and finite, in GiB")
     device = parse_device(arguments.device)
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    threads = settle_threads(arguments.threads, device)
     return AttributionPlan(
         choices=choices,
         weights=arguments.weights,
         device=device,
-        threads=torch.get_num_threads() if device.type == "cpu" else None,
+        threads=threads,
         picture=_picture(arguments.image, arguments.shrink),
         patch=parse_patch(arguments.patch) if arguments.patch else None,
         path=_path(arguments),
@@ -130,10 +122,7 @@ def make_plan(arguments: argparse.Namespace) -> AttributionPlan:
 
 def parse_patch(text: str) -> Patch:
     """Read "x,y,size". Raises EsrError for anything else; whether it fits the image is not looked at."""
-    parts = text.split(",")
-    if len(parts) != 3 or not all(p.strip().isascii() and p.strip().isdigit() and len(p) < 8 for p in parts):
-        raise EsrError(f"--patch {text} is not X,Y,SIZE in pixels of the output, such as 110,150,16")
-    return Patch(*map(int, parts))
+    return Patch(*parse_square("--patch", text, "pixels of the output", "110,150,16"))
 
 
 def _path(arguments: argparse.Namespace) -> BlurPath:

@@ -13,9 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
-from bench.arguments import MOST_THREADS, parse_device
+from bench.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.choice import Choice, parse_choice
 from bench.console import open_console
 from bench.datasets import Dataset, find_dataset
@@ -97,19 +95,13 @@ def make_plan(arguments: argparse.Namespace) -> CropsPlan:
     networks = [choice for choice in choices if choice.name != REFERENCE]
     if arguments.weights and (len(networks) != 1 or networks[0].own):
         raise EsrError("--weights belongs to one network of the registry; give one --model with it, and --reuse")
-    if arguments.weights and not arguments.weights.is_file():
-        raise EsrError(f"--weights {arguments.weights} does not exist")
-    if arguments.data_dir and not arguments.data_dir.is_dir():
-        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
+    check_paths(arguments)
     if arguments.crop and not arguments.image:
         raise EsrError("--crop needs the image that it lies in; name it with --image")
     if not SMALLEST <= arguments.size <= LARGEST:
         raise EsrError(f"--size {arguments.size} must be from {SMALLEST} to {LARGEST}")
-    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
-        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
     device = parse_device(arguments.device)
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    threads = settle_threads(arguments.threads, device)
     square = parse_crop(arguments.crop) if arguments.crop else None
     datasets = [find_dataset(name, arguments.data_dir) for name in dict.fromkeys(arguments.data)]
     if arguments.image:
@@ -118,7 +110,7 @@ def make_plan(arguments: argparse.Namespace) -> CropsPlan:
         choices=[Choice(REFERENCE, label=REFERENCE), *networks],
         weights=arguments.weights,
         device=device,
-        threads=torch.get_num_threads() if device.type == "cpu" else None,
+        threads=threads,
         datasets=datasets,
         square=square,
         size=arguments.size,
@@ -130,10 +122,7 @@ def make_plan(arguments: argparse.Namespace) -> CropsPlan:
 
 def parse_crop(text: str) -> Square:
     """Read "x,y,size". Raises EsrError for anything else; whether it fits the image is not looked at."""
-    parts = text.split(",")
-    if len(parts) != 3 or not all(p.strip().isascii() and p.strip().isdigit() and len(p) < 8 for p in parts):
-        raise EsrError(f"--crop {text} is not X,Y,SIZE in HR pixels, such as 400,120,128")
-    square = Square(*map(int, parts))
+    square = Square(*parse_square("--crop", text, "HR pixels", "400,120,128"))
     if not SMALLEST <= square.size <= LARGEST:
         raise EsrError(f"--crop {text}: the size must be from {SMALLEST} to {LARGEST}")
     return square

@@ -1,5 +1,6 @@
 """What a measurement depends on besides the network: hardware, clocks, other processes, versions, our own commit."""
 
+import datetime
 import os
 import platform
 import subprocess
@@ -12,6 +13,11 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "triton", "numpy", "fvcore", "thop", "scikit-image", "mamba-ssm", "causal-conv1d")
+
+
+def now() -> str:
+    """UTC, ISO 8601, as records date what they hold."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def device_name(device: torch.device) -> str:

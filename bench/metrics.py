@@ -13,6 +13,11 @@ Image = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 
+def finite(psnr_db: float) -> float | None:
+    """As records have it: None for the infinite PSNR of equal images."""
+    return None if np.isinf(psnr_db) else psnr_db
+
+
 def luma(rgb: Image) -> Floats:
     """(h, w, 3) uint8 -> (h, w) Y of ITU-R BT.601 in 16..235, as MATLAB's rgb2ycbcr before its rounding."""
     return rgb.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255 + 16

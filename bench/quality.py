@@ -1,13 +1,12 @@
 """PSNR and SSIM of an upscaler on a data set, by the challenge's and the classic protocol at once."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
 
 from bench.datasets import SCALE, Dataset, ImagePair
-from bench.metrics import Image, crop_border, luma, psnr, ssim
+from bench.metrics import Image, crop_border, finite, luma, psnr, ssim
 from bench.record import ImageQuality, Quality
 from models.errors import EsrError
 
@@ -46,18 +45,14 @@ def score(name: str, lr: Image, hr: Image, sr: Image, milliseconds: float) -> Im
         name=name,
         height=lr.shape[0],
         width=lr.shape[1],
-        psnr_rgb=_finite(psnr(_inside(sr), _inside(hr))),
-        psnr_y=_finite(psnr(_inside(y_sr), _inside(y_hr))),
+        psnr_rgb=finite(psnr(_inside(sr), _inside(hr))),
+        psnr_y=finite(psnr(_inside(y_sr), _inside(y_hr))),
         ssim_y=ssim(_inside(y_sr), _inside(y_hr)),
-        psnr_y_rounded=_finite(psnr(_inside(y_sr.round()), _inside(y_hr.round()))),
-        psnr_y_no_border=_finite(psnr(y_sr, y_hr)),
+        psnr_y_rounded=finite(psnr(_inside(y_sr.round()), _inside(y_hr.round()))),
+        psnr_y_no_border=finite(psnr(y_sr, y_hr)),
         time_ms=milliseconds,
     )
 
 
 def _inside(image: NDArray[Any]) -> NDArray[Any]:
     return crop_border(image, BORDER)
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isinf(value) else value

@@ -34,8 +34,16 @@ def write_bytes(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def write_record(record: Record, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, atomically, and return the path."""
+class Named(typing.Protocol):
+    """A record of any kind, whose file's name says what it is of."""
+
+    @property
+    def file_name(self) -> str:
+        """Without a folder."""
+
+
+def write_record(record: Named, folder: Path) -> Path:
+    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
     path = folder / record.file_name
     write_bytes(path, to_json(record).encode())
     return path

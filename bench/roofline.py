@@ -10,9 +10,7 @@ import argparse
 import signal
 import warnings
 
-import torch
-
-from bench.arguments import MOST_THREADS, PRECISIONS, parse_device, parse_size
+from bench.arguments import PRECISIONS, parse_device, parse_size, settle_threads
 from bench.choice import parse_choice
 from bench.console import open_console
 from bench.record_file import read_kept
@@ -96,19 +94,16 @@ def make_plans(arguments: argparse.Namespace) -> list[RooflinePlan]:
     given = [n for n in (arguments.runs, arguments.time_budget, arguments.layers) if n is not None]
     if not all(0 < n < float("inf") for n in given):  # false for nan too
         raise EsrError("--runs, --time-budget and --layers must be positive and finite")
-    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
-        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
     if device.type == "cpu" and arguments.precision == "tf32":
         raise EsrError("--precision tf32 needs a CUDA device; leave it out, or use --device cuda")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    threads = settle_threads(arguments.threads, device)
     return [
         RooflinePlan(
             choice=choice,
             height=height,
             width=width,
             device=device,
-            threads=torch.get_num_threads() if device.type == "cpu" else None,
+            threads=threads,
             precision=arguments.precision,
             runs=arguments.runs or RUNS[device.type],
             time_budget_s=arguments.time_budget,

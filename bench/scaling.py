@@ -10,9 +10,7 @@ import argparse
 import signal
 import warnings
 
-import torch
-
-from bench.arguments import MOST_THREADS, PRECISIONS, parse_device
+from bench.arguments import PRECISIONS, parse_device, settle_threads
 from bench.choice import parse_choice
 from bench.console import open_console
 from bench.datasets import find_dataset
@@ -93,10 +91,7 @@ def make_plans(arguments: argparse.Namespace) -> list[ScalingPlan]:
     check_tiles(arguments.tile, arguments.overlap)
     if arguments.data and not arguments.tile:
         raise EsrError("--data compares tiles with whole images; give --tile N with it")
-    if arguments.threads is not None and not 0 < arguments.threads <= MOST_THREADS:
-        raise EsrError(f"--threads {arguments.threads} must be from 1 to {MOST_THREADS}")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    threads = settle_threads(arguments.threads, device)
     datasets = [find_dataset(name, arguments.data_dir) for name in arguments.data]
     return [
         ScalingPlan(
@@ -105,7 +100,7 @@ def make_plans(arguments: argparse.Namespace) -> list[ScalingPlan]:
             tile=arguments.tile,
             overlap=arguments.overlap,
             device=device,
-            threads=torch.get_num_threads() if device.type == "cpu" else None,
+            threads=threads,
             precision=arguments.precision,
             runs=arguments.runs,
             time_budget_s=arguments.time_budget,

@@ -8,7 +8,6 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import datetime
 import math
 import signal
 import warnings
@@ -19,12 +18,13 @@ import torch
 from bench.arguments import parse_device
 from bench.choice import parse_options
 from bench.console import Tell, open_console
-from bench.environment import describe, device_name
+from bench.environment import describe, device_name, now
 from bench.progress import passes
+from bench.record_file import write_record
 from bench.report.step import step_cells
 from bench.runtime import measure_runtimes
 from bench.studies.step.contender import StepContender, StepJob
-from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings, write_step
+from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings
 from bench.summary import print_cells
 from models import get_spec
 from models.errors import EsrError
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         record, device, backends = _prepare(arguments)
         for batch in arguments.batch:
             record.measurements += _measure(record.settings, device, backends, batch, arguments, tell)
-            write_step(record, arguments.out)
+            write_record(record, arguments.out)
     except EsrError as error:
         tell(f"error: {error}")
         return 2
@@ -114,9 +114,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[StepRecord, torch.device, l
         patch=arguments.patch,
         threads=torch.get_num_threads() if device.type == "cpu" else None,
     )
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     backends = list(dict.fromkeys(arguments.backends or [n for n in known if n != "reference"]))
-    return StepRecord(settings, now, describe(device)), device, backends
+    return StepRecord(settings, now(), describe(device)), device, backends
 
 
 def _measure(

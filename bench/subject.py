@@ -1,6 +1,5 @@
 """One network to be measured: its record so far, its weights, and what is left to do."""
 
-import datetime
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from bench.console import Tell
 from bench.counts.text import counts_lines
 from bench.datasets import Dataset
 from bench.engine import DTYPES, Job
-from bench.environment import describe, device_name
+from bench.environment import describe, device_name, now
 from bench.external.own import OwnNetwork
 from bench.external.telling import flag_words, found_lines, tell_of_code
 from bench.record import Record, Settings, Skipped, WeightsInfo
@@ -73,7 +72,7 @@ class Subject:
         environment = self.record.environment
         self.record.skipped = [s for s in self.record.skipped if s.what != part]
         self.record.provenance[part] = {
-            "created": _now(),
+            "created": now(),
             "git_commit": environment.get("git_commit"),
             "git_dirty": environment.get("git_dirty"),
         }
@@ -146,7 +145,7 @@ def _start_own(choice: Choice, own: OwnNetwork, plan: Plan, tell: Tell) -> Subje
         display_name=found.display_name(options),
         weights=found.weights,
         settings=settings,
-        created=_now(),
+        created=now(),
         environment=describe(plan.device),
         complexity=found.complexity,
         source=found.source,
@@ -176,7 +175,7 @@ def start(choice: Choice, backend: str | None, plan: Plan, tell: Tell) -> Subjec
         display_name=spec.display_name,
         weights=WeightsInfo("none needed"),
         settings=settings,
-        created=_now(),
+        created=now(),
         environment=describe(plan.device),
     )
     # The counts do not depend on the backend, but the tracer runs on the CPU, where not every backend does.
@@ -293,7 +292,3 @@ def adopt(subject: Subject, datasets: Sequence[Dataset], tell: Tell) -> None:
         merged.memory = None if "memory" in plan.measure else old.memory
     merged.skipped = [*new.skipped, *(s for s in old.skipped if s.what not in {n.what for n in new.skipped})]
     subject.record = merged
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

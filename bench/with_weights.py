@@ -1,13 +1,12 @@
 """A network of the registry with weights that mean something, and what a record says of it."""
 
-import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from bench.choice import Choice
-from bench.environment import describe, device_name
+from bench.environment import describe, device_name, now
 from bench.record import WeightsInfo
 from bench.studies.attribution.record import Attributed
 from models import create_model, get_spec
@@ -49,11 +48,6 @@ def find_weighted(
         environment=describe(device),
     )
     return Weighted(about, file)
-
-
-def now() -> str:
-    """UTC, ISO 8601."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _weights(choice: Choice, given: Path | None, data_dir: Path | None) -> tuple[Path | None, WeightsInfo]:

@@ -20,7 +20,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from bench.environment import describe, device_name
+from bench.environment import describe, device_name, now
 from bench.progress import Step, step
 from bench.training_record import Export, LossPoint, Score, TrainingRecord, write_training
 from models import get_spec
@@ -353,7 +353,7 @@ class Run:
         return TrainingRecord(
             name=self.config.name,
             config=self.config.to_plain(),
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            created=now(),
             environment=describe(self.device),
             device=self.device.type,
             device_name=device_name(self.device),

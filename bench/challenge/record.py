@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.record import Complexity, Memory, Quality, Runtime, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 
 SCHEMA = 1
 
@@ -65,13 +65,6 @@ class TeamRecord:
     def label(self) -> str:
         """Its name, or its number where it never said one."""
         return self.name or f"{self.team:02}"
-
-
-def write_team(record: TeamRecord, folder: Path) -> Path:
-    """Write it under its own name, whole or not at all."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
 
 
 def read_team(path: Path) -> TeamRecord:

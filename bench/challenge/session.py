@@ -1,6 +1,5 @@
 """Go over the teams of a checkout: each in its sandbox, timed in turn with the baseline, one record each."""
 
-import datetime
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -9,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.challenge.layout import Checkout
-from bench.challenge.record import Conditions, TeamRecord, read_team, write_team
+from bench.challenge.record import Conditions, TeamRecord, read_team
 from bench.challenge.sandbox import Sandbox
 from bench.console import Tell
 from bench.counts.text import counts_lines
 from bench.datasets import Dataset
+from bench.environment import now
 from bench.progress import Step, step
 from bench.quality import measure_quality
 from bench.record import Complexity
-from bench.record_file import from_plain, without_paths
+from bench.record_file import from_plain, without_paths, write_record
 from bench.runtime import measure_runtimes
 from models.errors import EsrError
 
@@ -77,7 +77,7 @@ def _empty(plan: Plan, team: int) -> TeamRecord:
         status="measured",
         reason="",
         conditions=plan.conditions,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=now(),
         forward=plan.checkout.forwards.get(team, ""),
         published=published,
     )
@@ -145,7 +145,7 @@ def _measure(plan: Plan, team: int, baseline: _Baseline, progress: Step, tell: T
     record.seconds = time.monotonic() - begin
     for note in record.notes:
         tell(f"team {team:02}: {note}")
-    write_team(record, plan.out / "records")
+    write_record(record, plan.out / "records")
     return record
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import Complexity, Runtime, Settings, WeightsInfo, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 
 SCHEMA = 1
 LONGEST_NAME = 120  # characters of the networks in a file name
@@ -66,13 +66,6 @@ class ComparisonRecord:
         switches = [n for n in ("channels_last", "compile", "cuda_graph") if getattr(s, n)]
         parts = [slug(s.device_name), *threads, f"{s.height}x{s.width}", s.precision, *switches]
         return "__".join(["comparison", names, *parts]) + ".json"
-
-
-def write_comparison(record: ComparisonRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
 
 
 def read_comparison(path: Path) -> ComparisonRecord:

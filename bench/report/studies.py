@@ -1,9 +1,9 @@
 """Finds the studies beside a folder of records, each kind in its own folder, and what of them belongs to a device."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.challenge.record import read_team
 from bench.report.challenges import Challenge
@@ -44,34 +44,30 @@ class Studies:
     def of(self, device: DeviceRecords) -> "Studies":
         """Those measured on this device, with any number of threads."""
         key = (device.kind, device.name)
-        return Studies(
-            scans=tuple(r for r in self.scans if (r.settings.device, r.settings.device_name) == key),
-            accuracies=tuple(r for r in self.accuracies if (r.device, r.device_name) == key),
-            steps=tuple(r for r in self.steps if (r.settings.device, r.settings.device_name) == key),
-            trainings=tuple(r for r in self.trainings if (r.device, r.device_name) == key),
-            scalings=tuple(r for r in self.scalings if (r.device, r.device_name) == key),
-            lams=tuple(r for r in self.lams if (r.network.device, r.network.device_name) == key),
-            fields=tuple(r for r in self.fields if (r.network.device, r.network.device_name) == key),
-            roofs=tuple(r for r in self.roofs if (r.settings.device, r.settings.device_name) == key),
-            crops=tuple(r for r in self.crops if (r.network.device, r.network.device_name) == key),
-            challenges=tuple(c for c in self.challenges if (c.device, c.device_name) == key),
-        )
+        return Studies(**{kind: tuple(r for r in getattr(self, kind) if _measured_on(r) == key) for kind in KINDS})
 
     def homeless(self, devices: Iterable[DeviceRecords]) -> list[LeftOut]:
         """Studies of a device without any network's record, which have no page to stand on."""
-        homes = [self.of(device) for device in devices]
+        homes = {(device.kind, device.name) for device in devices}
         reason = "is of a device without a record of a network; measure one: python bench/profile.py --model dvmsr"
-        lost = [r.settings.file_name for r in self.scans if not any(r in home.scans for home in homes)]
-        lost += [r.file_name for r in self.accuracies if not any(r in home.accuracies for home in homes)]
-        lost += [r.settings.file_name for r in self.steps if not any(r in home.steps for home in homes)]
-        lost += [f"training/{r.name}" for r in self.trainings if not any(r in home.trainings for home in homes)]
-        lost += [r.file_name for r in self.scalings if not any(r in home.scalings for home in homes)]
-        lost += [r.file_name for r in self.lams if not any(r in home.lams for home in homes)]
-        lost += [r.file_name for r in self.fields if not any(r in home.fields for home in homes)]
-        lost += [r.file_name for r in self.roofs if not any(r in home.roofs for home in homes)]
-        lost += [r.file_name for r in self.crops if not any(r in home.crops for home in homes)]
-        lost += [f"{c.folder}/" for c in self.challenges if not any(c in home.challenges for home in homes)]
-        return [LeftOut(file, reason) for file in lost]
+        studies = (study for kind in KINDS for study in getattr(self, kind))
+        return [LeftOut(_name(study), reason) for study in studies if _measured_on(study) not in homes]
+
+
+KINDS = tuple(field.name for field in fields(Studies) if field.name != "left_out")
+
+
+def _measured_on(study: Any) -> tuple[str, str]:
+    """Device and its name, which some kinds keep in their settings or with their network."""
+    parts = (study, getattr(study, "settings", None), getattr(study, "network", None))
+    holder: Any = next(part for part in parts if hasattr(part, "device_name"))
+    return holder.device, holder.device_name
+
+
+def _name(study: Any) -> str:
+    if isinstance(study, TrainingRecord):
+        return f"training/{study.name}"
+    return f"{study.folder}/" if isinstance(study, Challenge) else str(study.file_name)
 
 
 def load_studies(records: Path) -> Studies:

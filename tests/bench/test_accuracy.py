@@ -4,8 +4,6 @@ import argparse
 import dataclasses
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +11,13 @@ import pytest
 from PIL import Image
 
 from bench.accuracy import _parser, main, make_plans
+from bench.record_file import write_record
 from bench.studies.accuracy import study as accuracy_study
-from bench.studies.accuracy.record import AccuracyVariant, Difference, read_accuracy, write_accuracy
+from bench.studies.accuracy.record import AccuracyVariant, Difference, read_accuracy
 from bench.studies.accuracy.study import BASE, EXACT, difference, list_variants
 from models.errors import EsrError
 from tests.bench.report.records import accuracy_record, accuracy_result
+from tests.commands import run
 from tests.data import esr_data
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def test_variants(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     record = accuracy_record([accuracy_result(BASE, 32.0, 0), accuracy_result(BF16, 31.9, 90, exact=False)])
-    path = write_accuracy(record, tmp_path)
+    path = write_record(record, tmp_path)
     assert path.name == "accuracy__dvmsr__test-cpu__2t.json"
     assert read_accuracy(path) == record
 
@@ -94,8 +94,7 @@ def test_bad_arguments(words: tuple[str, ...], message: str) -> None:
 def test_whole_command(data_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ("--backends", "chunked", "--data", "Set5", "--data-dir", str(data_dir), "--limit", "1", "--exact")
-    command = [sys.executable, SCRIPT, "--device", "cpu", *words, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = run("bench/accuracy.py", "--device", "cpu", *words, "--out", out, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = out.glob("*.json")
     record = read_accuracy(path)

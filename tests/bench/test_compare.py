@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,15 +10,16 @@ import psutil
 import pytest
 
 from bench.compare import main
-from bench.comparison.record import Compared, ComparisonRecord, Process, read_comparison, write_comparison
+from bench.comparison.record import Compared, ComparisonRecord, Process, read_comparison
 from bench.comparison.regression import judge, read_reference
 from bench.comparison.summary import citation, comparison_cells, verdicts
 from bench.record import Complexity, Record, Runtime, Settings, WeightsInfo
 from bench.record_file import write_record
 from models.errors import EsrError
+from tests.bench.own_networks import CODE, write_code
+from tests.commands import ROOT, run, start
 from tests.data import empty_cache
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "bench" / "compare.py")
 QUICK = ["--input-size", "24x32", "--runs", "7", "--threads", "1"]
 SETTINGS = Settings("cpu", "Some CPU", 24, 32, threads=1)
@@ -35,8 +35,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def compare(*arguments: str, env: dict[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, SCRIPT, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=cwd, timeout=300, check=False)
+    return run(SCRIPT, *arguments, env=env, cwd=cwd)
 
 
 def network(label: str, *medians: float, settings: Settings = SETTINGS, error: str = "") -> Compared:
@@ -80,7 +79,7 @@ def test_citation_names_what_a_reader_needs() -> None:
 
 def test_record_round_trip_and_its_name(tmp_path: Path) -> None:
     record = comparison(network("a", 1.0, 1.1), network("b", 2.0, error="died"))
-    path = write_comparison(record, tmp_path)
+    path = write_record(record, tmp_path)
     assert path.name == "comparison__a__b__some-cpu__1t__24x32__fp32.json"
     assert read_comparison(path) == record
     long = comparison(*(network(f"a network with a long name {i}", 1.0) for i in range(20)))
@@ -92,7 +91,7 @@ def test_record_round_trip_and_its_name(tmp_path: Path) -> None:
 
 
 def reference(folder: Path, then: Compared) -> Path:
-    return write_comparison(comparison(then, network("other", 5.0, 5.0)), folder)
+    return write_record(comparison(then, network("other", 5.0, 5.0)), folder)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +193,7 @@ def test_a_planted_slow_down_is_found_then_held_against(tmp_path: Path, environm
     for process in then.processes:
         assert process.runtime
         process.runtime.samples_ms = [ms / 1000 for ms in process.runtime.samples_ms]
-    write_comparison(record, out)
+    write_record(record, out)
     done = compare(*again, env=environment)
     assert done.returncode == 1, done.stderr
     assert f"changed: parameters {then.complexity.parameters:,} -> " in done.stdout
@@ -214,22 +213,17 @@ def test_a_network_beside_itself_shows_no_difference(tmp_path: Path, environment
 
 
 def test_a_network_that_fails_leaves_the_others(tmp_path: Path, environment: dict[str, str]) -> None:
-    arguments = (
-        "bicubic",
-        "rlfn_ntire",
-        "--input-size",
-        "20000",
-        "--runs",
-        "1",
-        "--time-budget",
-        "1",
-        "--repeats",
-        "1",
+    code = CODE.replace(
+        "return self", "x.is_meta or x.shape[2] < 100 or __import__('os')._exit(7)\n        return self"
     )
-    done = compare(*arguments, "--out", str(tmp_path), env=environment)
+    arguments = ("bicubic", f"{write_code(tmp_path, code)}:TinyNet", "--input-size", "128", "--runs", "2")
+    done = compare(*arguments, "--repeats", "1", "--out", str(tmp_path / "out"), env=environment)
     assert done.returncode == 1
-    assert "rlfn_ntire failed: " in done.stdout
+    assert "failed: " in done.stdout
+    assert "its process died (exit status 7)" in done.stdout
     assert "Traceback" not in done.stderr
+    (path,) = (tmp_path / "out").iterdir()
+    assert [len(n.samples_ms) for n in read_comparison(path).networks] == [1, 0]
 
 
 WRONG = [
@@ -280,10 +274,8 @@ def test_help_shows_defaults_and_examples(environment: dict[str, str]) -> None:
 def test_being_ended_writes_nothing_and_leaves_no_process(
     ended_by: signal.Signals, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    command = [sys.executable, SCRIPT, "rlfn_ntire", "fsrcnn", *QUICK[:2], "--runs", "1000", "--out", str(tmp_path)]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
-    ) as run:
+    words = ("rlfn_ntire", "fsrcnn", *QUICK[:2], "--runs", "1000", "--out", tmp_path)
+    with start(SCRIPT, *words, env=environment) as run:
         assert run.stderr
         for news in run.stderr:
             if "first pass" in news:

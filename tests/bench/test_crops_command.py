@@ -3,8 +3,6 @@
 import argparse
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,12 +13,14 @@ from PIL import Image
 
 from bench.crops import _parser, main, make_plan, parse_crop
 from bench.metrics import luma, psnr
+from bench.studies.attribution.record import image_of
 from bench.studies.crops.contest import REFERENCE, Contestant
-from bench.studies.crops.record import CropRecord, image_of, read_crop
+from bench.studies.crops.record import CropRecord, read_crop
 from bench.studies.crops.study import Square
 from models import create_model
 from models.errors import EsrError
 from models.weights import pack_weights
+from tests.commands import run, start
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "bench" / "crops.py")
@@ -60,8 +60,7 @@ def test_whole_command_and_a_second_network_beside_the_first(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = data.parent / "out"
-    command = [sys.executable, SCRIPT, "--model", "bicubic", *words(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=data.parent)
+    done = run("bench/crops.py", "--model", "bicubic", *words(data), cwd=data.parent)
     assert done.returncode == 0, done.stderr
     (first,) = kept(out).values()
     assert (first.network.model, first.place.image, first.chosen.how) == ("bicubic", "rough", "hardest")
@@ -124,8 +123,7 @@ def test_an_interrupt_keeps_the_search_and_reuse_goes_on(data: Path, monkeypatch
 
 
 def test_a_signal_ends_it_in_one_line(data: Path) -> None:
-    command = [sys.executable, SCRIPT, "--model", "bicubic", *words(data), "--data", "photos"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+    with start("bench/crops.py", "--model", "bicubic", *words(data), "--data", "photos") as run:
         for _ in range(600):
             if list((data.parent / "out").glob("search__*.json")):
                 break

@@ -1,7 +1,5 @@
 """Layers timed one by one, the machine's rates, floors by hand, and the section made of them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,12 +26,13 @@ from bench.studies.roofline.layer_kinds import (
     kind_of,
 )
 from bench.studies.roofline.layer_profile import LayerProfiler, profile_pass, tensor_bytes
-from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord, read_roofline, write_roofline
+from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord, read_roofline
 from bench.studies.roofline.study import Profiled, merge_passes
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import input_shape
 from tests.bench.report.records import complexity, record
+from tests.commands import run
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -172,7 +171,7 @@ def test_section_csv_and_figure() -> None:
 
 def test_the_page_has_every_layer_behind_its_record(tmp_path: Path) -> None:
     write_record(record("dvmsr", complexity=complexity(1000)), tmp_path / "records")
-    write_roofline(roofline_record(), tmp_path / "roofline")
+    write_record(roofline_record(), tmp_path / "roofline")
     files = build(load(tmp_path / "records"), load_studies(tmp_path / "records"))
     assert "| convolution " in files["report.md"].decode()
     assert {"roofline.png", "roofline.csv", "roofline.md"} <= set(files)
@@ -189,9 +188,8 @@ def test_passes_that_run_different_operators_have_no_one_time() -> None:
 
 
 def test_whole_command_then_reuse(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "bench/roofline.py"), "--model", "rlfn_s", "--input-size", "16x24"]
-    command += ["--runs", "2", "--out", str(tmp_path), "--layers", "3"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    words = ["--model", "rlfn_s", "--input-size", "16x24", "--runs", "2", "--layers", "3", "--out", str(tmp_path)]
+    done = run("bench/roofline.py", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")
     found = read_roofline(path)
@@ -202,10 +200,10 @@ def test_whole_command_then_reuse(tmp_path: Path) -> None:
     assert found.least_bytes == 4 * (parameters + 3 * 16 * 24 + output)
     assert "convolution" in done.stdout
     before = path.read_bytes()
-    assert main([*command[2:], "--reuse"]) == 0
+    assert main([*words, "--reuse"]) == 0
     assert path.read_bytes() == before
     path.write_bytes(before[: len(before) // 2])
-    assert main([*command[2:], "--reuse"]) == 0
+    assert main([*words, "--reuse"]) == 0
     assert read_roofline(path).layers
 
 

@@ -5,24 +5,24 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from bench.record import Memory
+from bench.record_file import write_record
 from bench.scan import _cells, _finished, _parser, main, make_plan
 from bench.studies.scan import study as scan_study
 from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
 from bench.studies.scan.errors import measure_errors, relative_error
 from bench.studies.scan.figures import least_bytes
 from bench.studies.scan.inputs import SEQUENCES, lay_out, layer_inputs, random_inputs
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, read_scan, write_scan
+from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, read_scan
 from models.errors import EsrError
 from models.scan import selective_scan
 from tests.bench.report.records import scan_measurement, scan_record, scan_settings
+from tests.commands import run, start
 from tests.data import esr_data
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, SCRIPT, "--device", "cpu", "--backends", "chunked", "reference", *words]
+    return [SCRIPT, "--device", "cpu", "--backends", "chunked", "reference", *words]
 
 
 # ---- inputs and contenders ------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def test_round_trip(tmp_path: Path) -> None:
     record = scan_record([scan_measurement(cell, "chunked", 2.0)])
     record.left_out = [ScanLeftOut("reference", "too slow", cell, 12.5)]
     record.errors = [ScanError("chunked", "random", "out", 64, None)]
-    path = write_scan(record, tmp_path)
+    path = write_record(record, tmp_path)
     assert path.name == "scan__test-cpu__2t__d120__n16__fp32.json"
     assert read_scan(path) == record
     path.write_text(path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 9'), encoding="utf-8")
@@ -226,7 +226,7 @@ def test_bad_arguments(words: tuple[str, ...], message: str) -> None:
 def test_whole_command_and_what_reuse_keeps(tmp_path: Path) -> None:
     words = ("--lengths", "64", "256", "--runs", "3", "--error-length", "36", "--out", str(tmp_path))
     env = {k: v for k, v in os.environ.items() if k != "ESR_DATA"}
-    done = subprocess.run(command(*words), capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
+    done = run(*command(*words), env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")
     record = read_scan(path)
@@ -249,7 +249,7 @@ def test_whole_command_and_what_reuse_keeps(tmp_path: Path) -> None:
 
 def test_interrupted_command(tmp_path: Path) -> None:
     words = ("--measure", "time", "--lengths", "64", "65536", "--runs", "9", "--out", str(tmp_path))
-    with subprocess.Popen(command(*words), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+    with start(*command(*words)) as run:
         assert run.stderr
         for line in run.stderr:
             if "L 64:" in line:

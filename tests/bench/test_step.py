@@ -1,24 +1,24 @@
 """Training steps: the CLI, its record and its part of the report."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from bench.record import Memory, Runtime
+from bench.record_file import write_record
 from bench.report.step import step_body, step_cells, step_csv
 from bench.studies.step.contender import StepJob, Training
-from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings, read_step, write_step
+from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings, read_step
 from models.errors import EsrError
+from tests.commands import run
 
-SCRIPT = str(Path(__file__).parents[2] / "bench/step.py")
 SMALL = ("--device", "cpu", "--model-args", "channels=8", "depths=[1]", "--patch", "8", "--batch", "2")
 
 
 def step(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
+    return run("bench/step.py", *words)
 
 
 def a_record() -> StepRecord:
@@ -76,7 +76,7 @@ def test_a_step_changes_the_weights_and_leaves_no_trace_of_the_last_gradient() -
 
 def test_record_round_trip_and_refusal(tmp_path: Path) -> None:
     record = a_record()
-    path = write_step(record, tmp_path)
+    path = write_record(record, tmp_path)
     assert path.name == "step__dvmsr__channels=8__nvidia-h200__64x64__bf16.json"
     assert read_step(path) == record
     path.write_text("{}")

@@ -58,9 +58,9 @@ def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) 
 
 def _study_records(studies: Studies) -> dict[str, Any]:
     """Path beside the records -> record, whose kinds share no more than an environment."""
-    records: dict[str, Any] = {f"scan/{r.settings.file_name}": r for r in studies.scans}
+    records: dict[str, Any] = {f"scan/{r.file_name}": r for r in studies.scans}
     records |= {f"accuracy/{r.file_name}": r for r in studies.accuracies}
-    records |= {f"step/{r.settings.file_name}": r for r in studies.steps}
+    records |= {f"step/{r.file_name}": r for r in studies.steps}
     records |= {f"scaling/{r.file_name}": r for r in studies.scalings}
     records |= {f"attribution/{r.file_name}": r for r in studies.lams}
     records |= {f"attribution/{r.file_name}": r for r in studies.fields}

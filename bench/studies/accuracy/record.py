@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import WeightsInfo, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 
 SCHEMA = 1
 
@@ -90,13 +90,6 @@ class AccuracyRecord:
         options = [f"{k}={v}" for k, v in sorted(self.options.items())]
         threads = [f"{self.threads}t"] if self.threads else []
         return "__".join(map(slug, ["accuracy", self.model, *options, self.device_name, *threads])) + ".json"
-
-
-def write_accuracy(record: AccuracyRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
 
 
 def read_accuracy(path: Path) -> AccuracyRecord:

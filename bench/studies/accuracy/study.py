@@ -1,6 +1,5 @@
 """Run a network in every variant over the same images, and compare each image with the base's and with float64's."""
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ import torch
 from bench.console import Tell
 from bench.datasets import SCALE, Dataset, LoadedPair
 from bench.engine import DTYPES, Image, Job
-from bench.environment import describe, device_name
-from bench.metrics import crop_border, luma, psnr
+from bench.environment import describe, device_name, now
+from bench.metrics import crop_border, finite, luma, psnr
 from bench.progress import Step, step
 from bench.record import Settings, WeightsInfo
-from bench.record_file import read_kept
+from bench.record_file import read_kept, write_record
 from bench.studies.accuracy.record import (
     AccuracyLeftOut,
     AccuracyRecord,
@@ -25,7 +24,6 @@ from bench.studies.accuracy.record import (
     ImageAccuracy,
     VariantAccuracy,
     read_accuracy,
-    write_accuracy,
 )
 from bench.worker import Worker
 from models import get_spec
@@ -109,7 +107,7 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
                 images = _compare(names[dataset], pairs[dataset], one, base[dataset], exact.get(dataset))
                 record.results.append(VariantAccuracy(variant, dataset, images, one.seconds))
             record.results.sort(key=lambda one: order.get(one.variant.text, len(order)))
-            write_accuracy(record, plan.out)
+            write_record(record, plan.out)
             for dataset, one in found.items():
                 tell(f"{plan.model} on {dataset}: {variant.text}: {one.seconds:.1f} s")
 
@@ -124,7 +122,7 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
             except EsrError as error:
                 _leave_out(record, variant, left, str(error), tell)
     record.complete = True
-    write_accuracy(record, plan.out)
+    write_record(record, plan.out)
     return record
 
 
@@ -143,7 +141,7 @@ def _new_record(plan: AccuracyPlan) -> tuple[AccuracyRecord, Path]:
         raise EsrError(f"no weights of {plan.model} were published, and random ones would say nothing")
     weights = find_weights(spec.weights, plan.data_dir)
     info = WeightsInfo("official", weights.name, spec.weights.sha256, spec.weights.url, spec.weights.note)
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    created = now()
     record = AccuracyRecord(
         model=plan.model,
         options=plan.options,
@@ -212,8 +210,7 @@ def _compare(
 
 
 def _psnr_y(image: Image, pair: LoadedPair) -> float | None:
-    value = psnr(crop_border(luma(image), SCALE), crop_border(luma(pair.hr), SCALE))
-    return None if value == float("inf") else value
+    return finite(psnr(crop_border(luma(image), SCALE), crop_border(luma(pair.hr), SCALE)))
 
 
 def difference(a: Image, b: Image) -> Difference:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.record import WeightsInfo, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 from models.errors import EsrError
 
 SCHEMA = 1
@@ -108,7 +108,7 @@ class LamRecord:
 
     def lr(self) -> NDArray[np.uint8]:
         """The LR image, (h, w, 3). Raises OSError or ValueError for data that is no image."""
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(self.lr_png))).convert("RGB"))
+        return image_of(self.lr_png)
 
 
 @dataclass
@@ -159,11 +159,9 @@ def png_text(image: NDArray[np.uint8]) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def write_attribution(record: LamRecord | FieldRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
+def image_of(png: str) -> NDArray[np.uint8]:
+    """(h, w, 3) of base64 of a PNG. Raises OSError or ValueError for data that is no image."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png, validate=True))).convert("RGB"))
 
 
 def read_lam(path: Path) -> LamRecord:

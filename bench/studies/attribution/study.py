@@ -15,7 +15,7 @@ from torch import Tensor
 from bench.choice import Choice
 from bench.console import Tell
 from bench.progress import step
-from bench.record_file import read_kept
+from bench.record_file import read_kept, write_record
 from bench.studies.attribution.lam import Network, attribute, check_patch
 from bench.studies.attribution.receptive_field import draw_samples, field
 from bench.studies.attribution.record import (
@@ -30,7 +30,6 @@ from bench.studies.attribution.record import (
     png_text,
     read_field,
     read_lam,
-    write_attribution,
 )
 from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
 from bench.with_weights import find_weighted
@@ -108,11 +107,11 @@ def run(plan: AttributionPlan, tell: Tell) -> tuple[list[LamRecord], list[FieldR
             opened = open_network(choice, plan)
             with _explained(choice.label, plan.picture.lr.shape):
                 lams.append(_kept_lam(opened.about, patch, plan) or _lam(opened, patch, plan))
-            write_attribution(lams[-1], plan.out)
+            write_record(lams[-1], plan.out)
             if plan.field:
                 with _explained(choice.label, (plan.field.size, plan.field.size)):
                     fields.append(_kept_field(opened.about, plan.field, plan) or _field(opened, plan.field, plan))
-                write_attribution(fields[-1], plan.out)
+                write_record(fields[-1], plan.out)
         except EsrError as error:
             if len(plan.choices) == 1:
                 raise

@@ -11,10 +11,10 @@ from bench.choice import Choice
 from bench.console import Tell
 from bench.datasets import SCALE
 from bench.engine import Image, Job
-from bench.environment import describe, device_name
+from bench.environment import describe, device_name, now
 from bench.record import Settings
 from bench.studies.attribution.record import Attributed
-from bench.with_weights import find_weighted, now
+from bench.with_weights import find_weighted
 from bench.worker import Worker
 from models.errors import EsrError
 

@@ -4,20 +4,17 @@ A file a network and place, so that networks measured at different times stand s
 equal, and nowhere else.
 """
 
-import base64
 import hashlib
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from bench.record import slug
-from bench.record_file import read_as, to_json, write_bytes
-from bench.studies.attribution.record import Attributed
+from bench.record_file import read_as
+from bench.studies.attribution.record import Attributed, image_of
 from models.errors import EsrError
 
 SCHEMA = 1
@@ -126,18 +123,6 @@ class SearchRecord:
 def pixels_sha256(image: NDArray[np.uint8]) -> str:
     """Of an image's size and pixels, whatever file they came from."""
     return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
-
-
-def image_of(png: str) -> NDArray[np.uint8]:
-    """(h, w, 3) of base64 of a PNG. Raises OSError or ValueError for data that is no image."""
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png, validate=True))).convert("RGB"))
-
-
-def write_crops(record: CropRecord | SearchRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
 
 
 def read_crop(path: Path) -> CropRecord:

@@ -1,10 +1,9 @@
 """Choose places in images by what the networks do there, and keep a crop of each network's image at each place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 
@@ -12,8 +11,9 @@ from bench.choice import Choice
 from bench.console import Tell
 from bench.datasets import Dataset, ImagePair, LoadedPair
 from bench.environment import device_name
-from bench.metrics import luma, psnr
+from bench.metrics import finite, luma, psnr
 from bench.progress import step
+from bench.record_file import read_kept, write_record
 from bench.studies.attribution.record import png_text
 from bench.studies.crops.choice import choose, search_image, window_errors
 from bench.studies.crops.contest import REFERENCE, Contest, Contestant, open_contest
@@ -27,11 +27,8 @@ from bench.studies.crops.record import (
     pixels_sha256,
     read_crop,
     read_search,
-    write_crops,
 )
 from models.errors import EsrError
-
-T = TypeVar("T", CropRecord, SearchRecord)
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def _begun(dataset: Dataset, judged: Sequence[Contestant], plan: CropsPlan) -> S
     """The search as far as an earlier run came with these networks, or a new one."""
     names = sorted(c.identity for c in judged)
     new = SearchRecord(dataset.name, plan.size, device_name(plan.device), names)
-    old = _read(plan.out / new.file_name, read_search) if plan.reuse else None
+    old = read_kept(plan.out / new.file_name, read_search) if plan.reuse else None
     return old if old and old.networks == names else new
 
 
@@ -128,7 +125,7 @@ def _searched(dataset: Dataset, judged: Sequence[Contestant], search: SearchReco
             one = done.get((pair.name, *sums)) or _look(pair.name, loaded, sums, judged, plan.size)
             if one and one not in search.images:
                 search.images = [*(s for s in search.images if s.image != pair.name), one]
-                write_crops(search, plan.out)
+                write_record(search, plan.out)
             if one:
                 found.append((pair, one))
             progress.advance()
@@ -164,7 +161,7 @@ def _kept(dataset: Dataset, plan: CropsPlan) -> list[Spot]:
     pairs = {pair.name: pair for pair in dataset.pairs}
     spots: dict[str, Spot] = {}
     for path in sorted(plan.out.glob(f"{CROP}__*.json")):
-        old = _read(path, read_crop)
+        old = read_kept(path, read_crop)
         if old is None or old.network.device_name != device_name(plan.device) or old.chosen.how == "named":
             continue
         place = old.place
@@ -193,13 +190,13 @@ def _cut(spots: Sequence[Spot], contest: Contest, plan: CropsPlan) -> list[CropR
 def _crop(spot: Spot, loaded: LoadedPair, contestant: Contestant, plan: CropsPlan) -> CropRecord:
     p = spot.place
     record = CropRecord(contestant.about, p, spot.chosen, None, None, "", "", list(loaded.notes))
-    if plan.reuse and (old := _read(plan.out / record.file_name, read_crop)) and _is_same(old, record):
+    if plan.reuse and (old := read_kept(plan.out / record.file_name, read_crop)) and _is_same(old, record):
         return old
     rows, columns = slice(p.y, p.y + p.size), slice(p.x, p.x + p.size)
     sr, hr = (image[rows, columns] for image in (contestant.upscale(loaded.lr, p.lr_sha256), loaded.hr))
-    record.psnr_y, record.psnr_rgb = _finite(psnr(luma(sr), luma(hr))), _finite(psnr(sr, hr))
+    record.psnr_y, record.psnr_rgb = finite(psnr(luma(sr), luma(hr))), finite(psnr(sr, hr))
     record.sr_png, record.hr_png = png_text(sr), png_text(hr)
-    write_crops(record, plan.out)
+    write_record(record, plan.out)
     return record
 
 
@@ -210,15 +207,3 @@ def _is_same(old: CropRecord, new: CropRecord) -> bool:
 
 def _checksums(loaded: LoadedPair) -> tuple[str, str]:
     return pixels_sha256(loaded.hr), pixels_sha256(loaded.lr)
-
-
-def _read(path: Path, read: Callable[[Path], T]) -> T | None:
-    """A record that is there and sound."""
-    try:
-        return read(path) if path.is_file() else None
-    except EsrError:
-        return None
-
-
-def _finite(value: float) -> float | None:
-    return None if value == float("inf") else value

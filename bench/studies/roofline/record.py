@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import Settings, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 
 SCHEMA = 1
 
@@ -81,13 +81,6 @@ class RooflineRecord:
         size = f"{s.height}x{s.width}"
         parts = ["roofline", self.model, *options, s.device_name, *threads, size, s.precision, s.scan_backend or ""]
         return "__".join(slug(part) for part in parts if part) + ".json"
-
-
-def write_roofline(record: RooflineRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
 
 
 def read_roofline(path: Path) -> RooflineRecord:

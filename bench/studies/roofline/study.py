@@ -1,6 +1,5 @@
 """Measure one network layer by layer beside the machine's own rates, in a process of its own."""
 
-import datetime
 import functools
 import time
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from torch import nn
 from bench.choice import Choice
 from bench.clock import clocked
 from bench.engine import DTYPES, Engine, Job
-from bench.environment import describe, device_name
+from bench.environment import describe, device_name, now
 from bench.progress import step
 from bench.record import Settings
+from bench.record_file import write_record
 from bench.studies.roofline.layer_profile import profile_pass, tensor_bytes
-from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord, write_roofline
+from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord
 from bench.studies.scan.machine import measure_machine
 from bench.worker import RemoteContestant
 from models import get_spec
@@ -126,7 +126,7 @@ def begin(plan: RooflinePlan) -> RooflineRecord:
         options=choice.options,
         display_name=spec.display_name if spec else choice.label,
         settings=settings,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=now(),
         environment=describe(plan.device),
         least_bytes=0,
         passes_ms=[],
@@ -160,7 +160,7 @@ def run(plan: RooflinePlan) -> RooflineRecord:
         first.copy_bytes, first.copy_ms + second.copy_ms, first.product_flops, first.product_ms + second.product_ms
     )
     record.layers, record.peak_live_bytes = merge_passes(choice.label, passes), passes[0].peak_live_bytes
-    write_roofline(record, plan.out)
+    write_record(record, plan.out)
     return record
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import Memory, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 
 SCHEMA = 1
 
@@ -62,13 +62,6 @@ class ScalingRecord:
         tiles = [f"tile={self.tile}+{self.overlap}"] if self.tile else []
         parts = ["scaling", self.model, *options, self.device_name, *threads, self.precision, *tiles]
         return "__".join(map(slug, parts)) + ".json"
-
-
-def write_scaling(record: ScalingRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
 
 
 def read_scaling(path: Path) -> ScalingRecord:

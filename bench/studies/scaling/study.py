@@ -1,6 +1,5 @@
 """Measure one network at growing sizes until it no longer fits, whole and in tiles; each size in a fresh process."""
 
-import datetime
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +13,14 @@ from bench.choice import Choice
 from bench.console import Tell
 from bench.datasets import Dataset
 from bench.engine import Engine, Image, Job
-from bench.environment import describe, device_name
-from bench.metrics import crop_border, psnr
+from bench.environment import describe, device_name, now
+from bench.metrics import crop_border, finite, psnr
 from bench.progress import step
 from bench.quality import BORDER
 from bench.record import Settings
-from bench.record_file import read_kept
+from bench.record_file import read_kept, write_record
 from bench.runtime import measure_runtimes
-from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling, write_scaling
+from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling
 from bench.studies.scaling.tiling import run_tiled
 from bench.worker import RemoteContestant
 from models import get_spec
@@ -94,7 +93,7 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
                     _measure(point, plan, job, tell)
                 record.points.append(point)
                 record.points.sort(key=lambda p: (p.tile or 0, p.size))
-                write_scaling(record, plan.out)
+                write_record(record, plan.out)
                 progress.advance()
     if plan.tile and plan.datasets:
         if job.weights is None and not (job.own and job.own.weights):
@@ -105,7 +104,7 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
                 tell(
                     f"{plan.choice.label}: no image is larger than one tile, so what tiling costs in dB is not measured"
                 )
-            write_scaling(record, plan.out)
+            write_record(record, plan.out)
     return record
 
 
@@ -131,7 +130,7 @@ def _begin(plan: ScalingPlan) -> tuple[ScalingRecord, Job]:
         threads=plan.threads,
         precision=plan.precision,
         scan_backend=backend,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=now(),
         environment=describe(plan.device),
         tile=plan.tile,
         overlap=plan.overlap,
@@ -190,9 +189,8 @@ def _compare_images(record: ScalingRecord, plan: ScalingPlan, job: Job) -> None:
 
 
 def _image(dataset: str, name: str, hr: Image, images: Sequence[Image]) -> TiledImage:
-    values = [psnr(crop_border(image, BORDER), crop_border(hr, BORDER)) for image in images]
+    whole, tiled = (finite(psnr(crop_border(image, BORDER), crop_border(hr, BORDER))) for image in images)
     difference = np.abs(images[0].astype(np.int16) - images[1].astype(np.int16))
-    whole, tiled = (None if np.isinf(value) else value for value in values)
     return TiledImage(dataset, name, whole, tiled, float((difference > 0).mean()), int(difference.max()))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.record import Memory, Runtime, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 
 SCHEMA = 1
 Direction = Literal["forward", "forward+backward"]
@@ -122,12 +122,10 @@ class ScanRecord:
     complete: bool = False  # False: interrupted, or still running
     schema: int = SCHEMA
 
-
-def write_scan(record: ScanRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.settings.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
+    @property
+    def file_name(self) -> str:
+        """A name that says the provenance."""
+        return self.settings.file_name
 
 
 def read_scan(path: Path) -> ScanRecord:

@@ -1,6 +1,5 @@
 """Run every backend over a plan's cells, write the record after each, and say what was left out and why."""
 
-import datetime
 import functools
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,16 +9,17 @@ import psutil
 import torch
 
 from bench.console import Tell
-from bench.environment import describe
+from bench.environment import describe, now
 from bench.memory import keep_freed_memory, return_free_memory
 from bench.progress import Step, step
+from bench.record_file import write_record
 from bench.runtime import Contestant, measure_runtimes
 from bench.statistics import summarise
 from bench.studies.scan.contender import OUT_OF_MEMORY, Contender, MemoryProbe, Variant, cell_inputs, set_up
 from bench.studies.scan.errors import NETWORKS, measure_errors
 from bench.studies.scan.figures import extra_bytes, least_bytes
 from bench.studies.scan.machine import find_rivals, measure_machine
-from bench.studies.scan.record import Cell, Measurement, ScanLeftOut, ScanRecord, ScanSettings, write_scan
+from bench.studies.scan.record import Cell, Measurement, ScanLeftOut, ScanRecord, ScanSettings
 from bench.worker import Remote
 from models.errors import EsrError
 
@@ -49,7 +49,7 @@ def new_record(plan: ScanPlan) -> ScanRecord:
     environment = describe(plan.device)
     if plan.device.type == "cpu":
         environment["malloc"] = keep_freed_memory()
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    created = now()
     return ScanRecord(plan.settings, created, environment, measure_machine(plan.device), find_rivals())
 
 
@@ -61,7 +61,7 @@ def run(plan: ScanPlan, record: ScanRecord, tell: Tell) -> None:
     plan = replace(plan, variants=_set_up(plan, record, tell))
     if "errors" in plan.measure:
         _measure_errors(plan, record)
-        write_scan(record, plan.out)
+        write_record(record, plan.out)
     with ExitStack() as stack:
         probes = _start_probes(plan, stack)
         cells = plan.cells if "time" in plan.measure else []
@@ -69,13 +69,13 @@ def run(plan: ScanPlan, record: ScanRecord, tell: Tell) -> None:
             for cell in cells:
                 known = len(record.left_out)
                 _measure_cell(plan, record, cell, probes, progress)
-                write_scan(record, plan.out)
+                write_record(record, plan.out)
                 for entry in record.left_out[known:]:
                     tell(f"{cell.text}: {entry.backend} left out, {entry.reason}")
                 tell(f"{cell.text}: {_times_text(record, cell)}")
                 progress.advance()
     record.complete = True
-    write_scan(record, plan.out)
+    write_record(record, plan.out)
 
 
 def _set_up(plan: ScanPlan, record: ScanRecord, tell: Tell) -> list[Variant]:

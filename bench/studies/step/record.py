@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import Memory, Runtime, slug
-from bench.record_file import read_as, to_json, write_bytes
+from bench.record_file import read_as
 
 SCHEMA = 1
 
@@ -52,12 +52,10 @@ class StepRecord:
     measurements: list[StepMeasurement] = field(default_factory=list)
     schema: int = SCHEMA
 
-
-def write_step(record: StepRecord, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.settings.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
+    @property
+    def file_name(self) -> str:
+        """A name that says the provenance."""
+        return self.settings.file_name
 
 
 def read_step(path: Path) -> StepRecord:

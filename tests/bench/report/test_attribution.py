@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.record_file import write_record
 from bench.report.attribution import (
     attribution_body,
     attribution_files,
@@ -20,7 +21,7 @@ from bench.report.attribution_plot import cumulated
 from bench.report.build import main
 from bench.report.lookup import load
 from bench.report.studies import load_studies
-from bench.studies.attribution.record import BlurPath, LamRecord, write_attribution
+from bench.studies.attribution.record import BlurPath, LamRecord
 from tests.bench.report.records import field_record, lam_record
 
 
@@ -89,11 +90,11 @@ def test_files_and_text() -> None:
 
 def test_it_is_in_the_report(full_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "attribution"
-    write_attribution(spike(), folder)
-    write_attribution(field_record("rlfn", "RLFN", [[1.0]]), folder)
+    write_record(spike(), folder)
+    write_record(field_record("rlfn", "RLFN", [[1.0]]), folder)
     elsewhere = flat()
     elsewhere.network.device_name = "Other CPU"
-    write_attribution(elsewhere, folder)
+    write_record(elsewhere, folder)
     (folder / "lam__cut.json").write_text("{", encoding="utf-8")
     out = tmp_path / "out"
     assert main(["--records", str(full_folder), "--out", str(out)]) == 0

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from bench.challenge.record import Conditions, TeamRecord, write_team
+from bench.challenge.record import Conditions, TeamRecord
 from bench.record import Runtime, Vanished
+from bench.record_file import write_record
 from bench.report.build import main
 from bench.report.challenges import HEADERS, Challenge, challenge_body, challenge_csv, scored_cells, team_rows
 from bench.report.lookup import load
@@ -65,8 +66,8 @@ def test_timed_teams_are_scored_over_the_entry_of_their_run() -> None:
 def test_folders_beside_the_records_become_sections(full_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "ntire2024" / "records"
     for one in (team(7, "DVMSR"), failed(8)):
-        write_team(one, folder)
-    write_team(team(7, "DVMSR", "Other CPU"), tmp_path / "ntire2026" / "records")
+        write_record(one, folder)
+    write_record(team(7, "DVMSR", "Other CPU"), tmp_path / "ntire2026" / "records")
     (folder / "team09.json").write_text("{", encoding="utf-8")
     (tmp_path / "ntire2022").mkdir()
     studies = load_studies(full_folder)

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+from bench.record_file import write_record
 from bench.report.build import main
 from bench.report.crops import crop_cells, crop_groups, crops_body, crops_csv, crops_files, why
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.web.crops import MOST_BYTES, crops_view
-from bench.studies.crops.record import Chosen, image_of, write_crops
+from bench.studies.attribution.record import image_of
+from bench.studies.crops.record import Chosen
 from tests.bench.report.crops import CHOSEN, crop_record, crop_records, place
 
 
@@ -56,13 +58,13 @@ def test_cells_text_and_files() -> None:
 def test_devices_are_never_mixed_and_damage_is_named(full_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "crops"
     for record in crop_records():
-        write_crops(record, folder)
+        write_record(record, folder)
     elsewhere = crop_record("span", "SPAN", 9)
     elsewhere.network.device_name = "Other CPU"
-    write_crops(elsewhere, folder)
+    write_record(elsewhere, folder)
     damaged = crop_record("imdn", "IMDN", 9)
     damaged.sr_png = crop_record("imdn", "IMDN", 9, place(size=8)).sr_png
-    write_crops(damaged, folder)
+    write_record(damaged, folder)
     (folder / "crop__cut.json").write_text("{", encoding="utf-8")
     (folder / "search__x.json").write_text("{", encoding="utf-8")  # no part of a report
     studies, devices = load_studies(full_folder), load(full_folder).devices

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.record_file import write_record
 from bench.report.accuracy import accuracy_body, accuracy_csv, accuracy_rows
 from bench.report.build import build, main
 from bench.report.lookup import load
@@ -11,8 +12,8 @@ from bench.report.scan import scan_body, scan_csv, time_cells
 from bench.report.scan_plot import draw_scan
 from bench.report.sections import study_sections
 from bench.report.studies import Studies, load_studies
-from bench.studies.accuracy.record import AccuracyVariant, write_accuracy
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, write_scan
+from bench.studies.accuracy.record import AccuracyVariant
+from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
 from tests.bench.report.records import (
     BASE,
     EXACT,
@@ -107,8 +108,8 @@ def test_accuracy_rows_by_hand() -> None:
 
 
 def test_studies_beside_the_records_are_in_the_report(full_folder: Path, tmp_path: Path) -> None:
-    write_scan(small_scan(), tmp_path / "scan")
-    write_accuracy(accuracy_record([accuracy_result(BASE, 32.0, 0)]), tmp_path / "accuracy")
+    write_record(small_scan(), tmp_path / "scan")
+    write_record(accuracy_record([accuracy_result(BASE, 32.0, 0)]), tmp_path / "accuracy")
     out = tmp_path / "out"
     assert main(["--records", str(full_folder), "--out", str(out)]) == 0
     report = (out / "report.md").read_text(encoding="utf-8")
@@ -122,7 +123,7 @@ def test_studies_beside_the_records_are_in_the_report(full_folder: Path, tmp_pat
 
 
 def test_studies_that_cannot_be_used_are_named(full_folder: Path, tmp_path: Path) -> None:
-    write_scan(scan_record([], device="cuda", threads=None), tmp_path / "scan")
+    write_record(scan_record([], device="cuda", threads=None), tmp_path / "scan")
     (tmp_path / "scan" / "cut.json").write_text("{", encoding="utf-8")
     studies = load_studies(full_folder)
     devices = load(full_folder).devices

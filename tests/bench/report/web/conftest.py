@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.challenge.record import write_team
 from bench.record_file import write_record
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.web.page import PAGE
-from bench.studies.crops.record import write_crops
 from tests.bench.report.crops import crop_records
 from tests.bench.report.records import RLFN_COUNTS, complexity, full_set, quality, record, runtime
 from tests.bench.report.test_challenges import failed, team
@@ -32,9 +30,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model, median in (("span", 100.0), ("imdn", 200.0)):
         write_record(timed(model, median, ("span", "imdn")), folder / "records")
     for crop in crop_records():
-        write_crops(crop, folder / "crops")
+        write_record(crop, folder / "crops")
     for entry in (team(7, "DVMSR"), team(9, "Net"), failed(8)):
-        write_team(entry, folder / "ntire2024" / "records")
+        write_record(entry, folder / "ntire2024" / "records")
     (folder / PAGE).write_bytes(build(load(folder / "records"), load_studies(folder / "records"))[PAGE])
     return folder / PAGE
 

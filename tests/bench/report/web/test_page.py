@@ -18,7 +18,6 @@ from bench.report.studies import Studies
 from bench.report.web import appendix
 from bench.report.web.page import TEMPLATES, charting_library
 from bench.studies.attribution.record import Attributed, BlurPath, Grid, LamRecord, Patch
-from bench.studies.crops.record import write_crops
 from bench.studies.scan.record import FORWARD, Cell
 from tests.bench.report.crops import crop_record, place
 from tests.bench.report.records import (
@@ -188,7 +187,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a page of forty networks")
 def test_forty_networks_in_half_a_minute(tmp_path: Path) -> None:
     """By the processor's clock: the machine may be busy with other things."""
     folder = tmp_path / "records"
@@ -202,7 +201,7 @@ def test_forty_networks_in_half_a_minute(tmp_path: Path) -> None:
         write_record(record(f"network{i}", f"Network {i}", quality=sets, **parts), folder)
         for name in ("baby", "bird"):
             crop = crop_record(f"network{i}", f"Network {i}", 60, place(name, size=128))
-            write_crops(crop, tmp_path / "crops")
+            write_record(crop, tmp_path / "crops")
     start = time.process_time()
     assert main(["--records", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert time.process_time() - start < 30
