@@ -6,6 +6,7 @@ independent, so slow drifts (a warming device) are outside it; the harness inter
 Means, which challenges rank by, have intervals of the same kind.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,11 @@ def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
 
 def interval_of(statistic: Statistic, samples: Sequence[float]) -> tuple[float, float] | None:
     """95 % bootstrap percentile interval of a statistic, or None below FEWEST samples."""
+    return _interval_of(statistic, tuple(samples))
+
+
+@functools.lru_cache(maxsize=4096)  # a report asks for the interval of each record many times
+def _interval_of(statistic: Statistic, samples: tuple[float, ...]) -> tuple[float, float] | None:
     values = _checked(samples)
     if values.size < FEWEST:
         return None

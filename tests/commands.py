@@ -27,7 +27,7 @@ def run(
 
     Args:
         command: what would follow `python`: a script of this project, by its name from the root or its whole path, and
-            its arguments; or "-m", a module and its arguments.
+            its arguments; "-m", a module and its arguments; or "-c" and code.
         env: instead of this process's environment.
         cwd: where it runs.
         timeout: seconds after which it is killed, and subprocess.TimeoutExpired raised.

@@ -87,7 +87,7 @@ def _become(request: dict[str, object], outputs: list[int]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _fork_workers()
     added = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    first = os.getcwd() if command[0] == "-m" else str(Path(command[0]).resolve().parent)
+    first = os.getcwd() if command[0] in ("-c", "-m") else str(Path(command[0]).resolve().parent)
     sys.path[:1] = [first, *added]
     _end(_run(command))
 
@@ -95,9 +95,12 @@ def _become(request: dict[str, object], outputs: list[int]) -> NoReturn:
 def _run(command: list[str]) -> int:
     """What the interpreter does with its arguments; the exit status."""
     try:
-        if command[0] == "-m":
+        if command[0] == "-c":
+            sys.argv = ["-c", *command[2:]]
+            exec(compile(command[1], "<string>", "exec"), {"__name__": "__main__"})
+        elif command[0] == "-m":
             sys.argv = command[1:]
-            del sys.modules[command[1]]
+            sys.modules.pop(command[1], None)
             runpy.run_module(command[1], run_name="__main__", alter_sys=True)
         else:
             sys.argv = command

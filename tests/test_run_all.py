@@ -48,7 +48,7 @@ def environment(place: Path) -> dict[str, str]:
             "https_proxy": dead, "no_proxy": ""}  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.slow("the whole reproduction")
 @pytest.mark.timeout(1800)
 def test_the_whole_reproduction_scaled_down(place: Path, environment: dict[str, str]) -> None:
     done = run_all(place / "esr", "--full", "--scale", SCALE, env=environment)
@@ -76,6 +76,7 @@ def test_wrong_flags(flags: tuple[str, ...], place: Path) -> None:
     assert "--scale" in done.stderr
 
 
+@pytest.mark.slow("the whole reproduction")
 def test_without_its_data_it_does_not_start(place: Path, environment: dict[str, str]) -> None:
     done = run_all(place / "esr", "--full", env={**environment, "ESR_DATA": str(place / "cache")})
     assert done.returncode == 2

@@ -28,6 +28,7 @@ from bench.memory import allocator_peak, keep_freed_memory, resident_growth
 SCALE = 4
 SMALL = 64  # pixels a side of the images for checks
 REMEMBERS = 0.3  # of a fresh pass's time; a repeated input that is answered in less was remembered
+REPEATS, REPEATS_MS = 5, 2000.0  # pairs of a fresh and a repeated input; two at least, no further one after so long
 
 
 class RefusedError(Exception):
@@ -179,13 +180,19 @@ class Submission:
         return self._timed(self.fixed)[1]
 
     def remembers(self) -> list[str]:
-        """Notes of one more fresh pass and the same image again, which a network that remembers answers at once."""
-        fresh = self.sample()
-        again = self._timed(self.fixed)[1]
-        if again < REMEMBERS * fresh:
+        """Notes of some more fresh passes, each image once again, which a network that remembers answers at once.
+
+        The shortest of each are compared: what else the machine does makes a pass longer and never shorter, so that one
+        delayed pass can neither accuse a network nor excuse it.
+        """
+        fresh, again = [self.sample()], [self._timed(self.fixed)[1]]
+        while len(fresh) < 2 or (len(fresh) < REPEATS and sum(fresh) + sum(again) < REPEATS_MS):
+            fresh.append(self.sample())
+            again.append(self._timed(self.fixed)[1])
+        if min(again) < REMEMBERS * min(fresh):
             self.notes.append(
-                f"answers an image that it has seen in {again:.1f} ms and a fresh one in {fresh:.1f} ms: it remembers "
-                "outputs; every timed pass is of a fresh image"
+                f"answers an image that it has seen in {min(again):.1f} ms and a fresh one in {min(fresh):.1f} ms: it "
+                "remembers outputs; every timed pass is of a fresh image"
             )
         return self.notes
 

@@ -2,8 +2,6 @@
 
 import argparse
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from bench.studies.attribution.record import Grid, Patch, read_field, read_lam
 from models import create_model
 from models.errors import EsrError
 from models.weights import pack_weights
+from tests.commands import run
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "bench" / "attribution.py")
@@ -45,8 +44,7 @@ def test_grid_keeps_every_bit() -> None:
 def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ["--steps", "4", "--erf", "2", "--erf-size", "16", "--patch", "10,20,8", "--out", str(out)]
-    command = [sys.executable, SCRIPT, *tiny, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = run("bench/attribution.py", *tiny, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (lam_path,), (field_path,) = out.glob("lam__*.json"), out.glob("field__*.json")
     lam, seen = read_lam(lam_path), read_field(field_path)

@@ -13,7 +13,7 @@ from tests.bench.test_published_quality import evaluate
 from tests.data import esr_data
 
 
-@pytest.mark.slow
+@pytest.mark.slow("PSNR of the slower networks")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("fsrcnn", 30.509), ("lapsrn", 31.518), ("srmdnf", 31.924), ("carn_m", 31.883), ("idn", 31.721)],
@@ -29,7 +29,7 @@ FULL_RUNS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.slow("PSNR of the slower networks")
 @pytest.mark.parametrize("name", FULL_RUNS)
 def test_smallest_image_as_in_the_full_run(name: str) -> None:
     target, full = FULL_RUNS[name]
@@ -46,7 +46,7 @@ def test_smallest_image_as_in_the_full_run(name: str) -> None:
     assert scored == pytest.approx(own, abs=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("PSNR of the slower networks")
 def test_drrn_weights_need_the_activated_skip() -> None:
     loaded, spec, data = butterfly().load(), get_spec("drrn"), esr_data()
     lr, hr = torch.tensor(loaded.lr[:24, :24]), loaded.hr[:96, :96]

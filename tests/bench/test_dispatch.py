@@ -1,10 +1,8 @@
 """Operators are counted without importing torch.compile, and torch.compile works afterwards."""
 
-import subprocess
-import sys
-from pathlib import Path
+import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.commands import run
 
 COUNT = """
 import sys
@@ -19,6 +17,7 @@ assert torch.equal(compiled(torch.zeros(3)), torch.ones(3))
 """
 
 
+@pytest.mark.slow("counts in a process of their own")
 def test_counting_does_not_import_the_compiler() -> None:
-    done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = run("-c", COUNT)
     assert done.returncode == 0, done.stderr

@@ -5,8 +5,6 @@ import json
 import pickle
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -26,7 +24,8 @@ from tests.bench.own_networks import (
     write_torchscript,
     write_weights,
 )
-from tests.bench.test_profile import QUICK, ROOT, SCRIPT, environment, profile, refused
+from tests.bench.test_profile import QUICK, SCRIPT, environment, profile, refused
+from tests.commands import start
 
 __all__ = ["environment"]  # a fixture
 COUNTS = ("--measure", "counts")
@@ -222,8 +221,7 @@ while True:
     time.sleep(1)
 """
     net = write_code(tmp_path, code)
-    command = [sys.executable, SCRIPT, "--model", f"{net}:Net", "--out", str(tmp_path / "records")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as run:
+    with start(SCRIPT, "--model", f"{net}:Net", "--out", tmp_path / "records", env=environment) as run:
         while not here.exists():
             assert run.poll() is None
             time.sleep(0.1)

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -18,6 +16,7 @@ from bench.record import Memory, Settings
 from bench.runtime import measure_runtimes
 from bench.worker import Worker
 from models.errors import EsrError
+from tests.commands import run
 
 MIB = 2**20
 GROWTH_SCRIPT = """
@@ -38,7 +37,7 @@ print(resident_growth(work).peak_allocated)
 @pytest.mark.parametrize("megabytes", [64, 256])
 def test_memory_of_a_known_allocation(megabytes: int, ballast: int) -> None:
     script = GROWTH_SCRIPT.format(megabytes=megabytes, ballast=ballast)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run("-c", script)
     assert int(done.stdout) / MIB == pytest.approx(megabytes, abs=6)
 
 

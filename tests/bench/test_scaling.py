@@ -1,7 +1,5 @@
 """Tiles, sizes until nothing fits, and the section made of them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from bench.report.scaling import exponent, median_ms, peak_mib, scaling_body, sc
 from bench.scaling import main
 from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling
 from bench.studies.scaling.tiling import run_tiled, spans
+from tests.commands import run
 from tests.data import esr_data
 
 ROOT = Path(__file__).parents[2]
@@ -83,13 +82,8 @@ def test_section_plot_and_csv() -> None:
 
 def test_whole_command(tmp_path: Path) -> None:
     words = ["--sizes", "16", "32", "64", "--tile", "24", "--overlap", "4", "--runs", "6", "--time-budget", "2"]
-    command = [sys.executable, str(ROOT / "bench/scaling.py"), "--model", "bicubic", *words, "--data", "photos"]
-    done = subprocess.run(
-        [*command, "--limit", "1", "--out", str(tmp_path), "--device", "cpu"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words += ["--data", "photos", "--limit", "1", "--device", "cpu"]
+    done = run("bench/scaling.py", "--model", "bicubic", *words, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     record = read_scaling(next(tmp_path.glob("*.json")))
     assert [(p.size, p.tile) for p in record.points] == [(s, t) for t in (None, 24) for s in (16, 32, 64)]

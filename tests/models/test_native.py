@@ -16,6 +16,7 @@ from models import create_model
 from models.scan import list_backends, native, selective_scan
 from models.scan.mixer import can_fuse, fuses, mamba_mixer
 from models.scan.native import build
+from tests.commands import run
 from tests.data import esr_data
 from tests.models.test_scan import make_inputs, relative_error
 
@@ -24,7 +25,7 @@ SCRIPT = "from models.scan import resolve_backend; print(resolve_backend(None, '
 
 
 def chosen(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", SCRIPT], check=False, capture_output=True, text=True, env=environment)
+    return run("-c", SCRIPT, env=environment)
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow("the CPU kernels compiled anew")
 @needs_compiler
 def test_builds_once_into_the_cache(cache: Path) -> None:
     assert chosen(dict(os.environ)).stdout == "native\n"
@@ -46,7 +48,14 @@ def test_builds_once_into_the_cache(cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", ["no compiler", "broken compiler", "switched off", "cache is a file", "broken cache"]
+    "trouble",
+    [
+        "no compiler",
+        "broken compiler",
+        "switched off",
+        "cache is a file",
+        pytest.param("broken cache", marks=pytest.mark.slow("the CPU kernels compiled anew")),
+    ],
 )
 def test_falls_back_to_pytorch_quietly(trouble: str, cache: Path, tmp_path: Path) -> None:
     environment = dict(os.environ)
@@ -71,8 +80,7 @@ def test_falls_back_to_pytorch_quietly(trouble: str, cache: Path, tmp_path: Path
 
 def test_set_up_says_why_there_is_no_native_kernel(cache: Path) -> None:
     environment = {**os.environ, "ESR_NATIVE": "0"}
-    command = [sys.executable, "-m", "models.scan.native"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    done = run("-m", "models.scan.native", env=environment)
     assert done.returncode == 0
     assert done.stderr.startswith("note: switched off by $ESR_NATIVE; the selective scan runs in PyTorch instead")
     assert done.stderr.count("\n") == 1
@@ -208,6 +216,7 @@ def test_fused_flops_are_those_of_the_parts() -> None:
     assert totals[1] - totals[0] == 2 * 32 * 4 * 3
 
 
+@pytest.mark.slow("the CPU kernels compiled anew")
 def test_kernels_compile_without_a_warning(tmp_path: Path) -> None:
     compiler = build.find_compiler()
     if compiler is None:

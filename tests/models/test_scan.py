@@ -1,8 +1,5 @@
 """The selective scan: backends against the oracle, gradients, memory, and what PyTorch sees of the operator."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +10,7 @@ from models import create_model, scan
 from models.errors import EsrError
 from models.mamba import Mamba
 from models.scan import chunked, list_backends, resolve_backend, selective_scan
+from tests.commands import run
 from tests.data import esr_data
 
 BACKENDS = list_backends("cpu")
@@ -218,8 +216,7 @@ def test_memory_never_holds_all_states(backend: str, forward_mib: int, both_mib:
     # All states at once would be 503 MB forward, and several times that backward. The output alone has 30 MiB.
     if backend not in BACKENDS:
         pytest.skip(f"{backend} is not available here")
-    command = [sys.executable, "-c", MEMORY_SCRIPT, backend]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run("-c", MEMORY_SCRIPT, backend)
     forward, both = map(int, done.stdout.split())
     assert 29 < forward < forward_mib
     assert forward < both < both_mib

@@ -30,6 +30,7 @@ compiled = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow("the GPU kernels in Triton's interpreter")
 @pytest.mark.skipif(
     int(triton.__version__.split(".")[1]) < 7 and np.lib.NumpyVersion(np.__version__) >= "2.4.0",
     reason="the interpreter of triton before 3.7 fails with numpy 2.4",
@@ -79,6 +80,7 @@ def assert_all_in_registers(used: dict[str, int], what: object) -> None:
     assert used["STACK"] == used["LOCAL"] == 0, (what, used)
 
 
+@pytest.mark.slow("the GPU kernels compiled for three generations")
 @compiled
 @pytest.mark.parametrize("n", tuning.STATES)
 def test_every_configuration_keeps_the_state_in_registers(n: int) -> None:
@@ -92,6 +94,7 @@ def test_every_configuration_keeps_the_state_in_registers(n: int) -> None:
 
 @compiled
 @pytest.mark.parametrize(("n", "capability"), [(16, 80), (16, 86), *((n, 90) for n in tuning.STATES)])
+@pytest.mark.slow("the GPU kernels compiled for three generations")
 def test_kernels_do_not_spill(n: int, capability: int) -> None:
     config = tuning.forward_configs(n)[0]
     layout = {"N": n, "ALIGN": 16, "DB": config.channels, "U": config.tokens}

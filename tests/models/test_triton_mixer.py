@@ -13,10 +13,12 @@ from models.scan import triton_mixer, triton_tuning  # noqa: E402
 from models.scan import triton_mixer_kernels as kernels  # noqa: E402
 from tests.models.test_triton import ROOT, assert_all_in_registers, compiled, resources  # noqa: E402
 
+OTHERS = pytest.mark.slow("the GPU kernels compiled for three generations")
 SHARED_BYTES = {80: 163 * 1024, 86: 99 * 1024, 90: 227 * 1024}  # that one block may have, CUDA C++ programming guide
 SIZES = {"d": 120, "N": 16, "RANK": 4, "WIDTH": 36, "TAPS": 4}
 
 
+@pytest.mark.slow("the GPU kernels in Triton's interpreter")
 def test_under_the_interpreter() -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     command = [
@@ -52,7 +54,7 @@ def jobs() -> list[tuple[Any, dict[str, Any], int, dict[str, Any]]]:
 
 
 @compiled
-@pytest.mark.parametrize("capability", [80, 86, 90])
+@pytest.mark.parametrize("capability", [pytest.param(80, marks=OTHERS), pytest.param(86, marks=OTHERS), 90])
 def test_kernels_do_not_spill(capability: int) -> None:
     for kernel, constants, warps, options in jobs():
         used = resources(kernel, constants, warps, capability, **options)

@@ -18,7 +18,7 @@ def words(images: Path, out: Path) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a row of an ablation, trained")
 def test_a_row_with_its_teacher_and_the_table(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

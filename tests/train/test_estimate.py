@@ -1,14 +1,13 @@
 """Time and disk before a run starts."""
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.errors import EsrError
-from tests.train.test_loop import ROOT
+from tests.commands import run
 from train import estimate
 from train.checkpoint import list_checkpoints
 from train.config import Config, Network, write_yaml
@@ -17,8 +16,7 @@ from train.store import packed_bytes
 
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    script = str(ROOT / "train/estimate.py")
-    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False, cwd=folder)
+    return run("train/estimate.py", *arguments, cwd=folder)
 
 
 def test_a_teacher_and_its_student_are_estimated_before_either_is_trained(config: Config, tmp_path: Path) -> None:

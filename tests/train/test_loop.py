@@ -8,8 +8,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,13 +18,13 @@ from bench.training_record import FILE, read_training
 from models import create_model
 from models.errors import EsrError
 from models.weights import read_spec, read_weights
+from tests.commands import ROOT, run, run_anew, start
 from train.checkpoint import list_checkpoints
 from train.config import INCIDENTAL, Config, Network, write_yaml
 from train.finished import finished_record
 from train.loop import EXPORT, Run, learning_rate
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "train/train.py"
+SCRIPT = "train/train.py"
 KILLS = 20
 
 
@@ -45,8 +43,7 @@ def test_a_finished_run_is_left_as_it_is(config: Config) -> None:
     file = config.folder / EXPORT
     before = file.stat().st_mtime_ns
     settings = config.folder / "config.yaml"
-    command = [sys.executable, str(SCRIPT), "--config", str(settings), "--resume"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(SCRIPT, "--config", settings, "--resume")
     assert done.returncode == 0, done.stderr
     assert "is finished already" in done.stderr
     assert "photos" in done.stdout
@@ -129,7 +126,7 @@ def _serve_run(config: Config, cache: str) -> None:
     Run(config, True, lambda _: None).train()
 
 
-@pytest.mark.slow
+@pytest.mark.slow("training killed at twenty moments")
 @pytest.mark.parametrize("workers", [1, 3])
 def test_killed_at_twenty_random_moments(config: Config, cache: Path, workers: int) -> None:
     config.data.workers, config.steps, config.save_every, config.log_every = workers, 60, 2, 10
@@ -167,15 +164,16 @@ def test_a_step_in_parts_is_the_same_step(config: Config) -> None:
         torch.testing.assert_close(v, whole[k], rtol=1e-3, atol=2e-5)
 
 
+@pytest.mark.slow("training in two processes")
 def test_two_processes_train_the_same_network_as_one(config: Config, cache: Path, tmp_path: Path) -> None:
     config.batch, config.steps, config.ema = 4, 6, 0.0
     whole = finish(config)
     config.name = "two"
     file = tmp_path / "two.yaml"
     file.write_text(write_yaml(config))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
-    done = subprocess.run([*launch, str(SCRIPT), "--config", str(file)], capture_output=True, text=True, check=False,
-                          cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = run_anew(*launch, ROOT / SCRIPT, "--config", file, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert read_training(config.folder / FILE).processes == 2
     for k, v in read_weights(config.folder / EXPORT).state.items():
@@ -222,14 +220,13 @@ def test_an_existing_run_is_not_overwritten_nor_changed(config: Config) -> None:
 def command(config: Config, tmp_path: Path, *words: str) -> list[str]:
     file = tmp_path / "run.yaml"
     file.write_text(write_yaml(config))
-    return [sys.executable, str(SCRIPT), "--config", str(file), *words]
+    return [SCRIPT, "--config", str(file), *words]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_ends(config: Config, tmp_path: Path, number: signal.Signals) -> None:
     config.steps, config.save_every = 100_000, 50_000
-    default = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
-    with subprocess.Popen(command(config, tmp_path), stderr=subprocess.PIPE, text=True, preexec_fn=default) as run:  # noqa: PLW1509
+    with start(*command(config, tmp_path)) as run:
         log = config.folder / "log.csv"
         begin = time.monotonic()
         while not (log.is_file() and log.read_text().count("\n") > 2):
@@ -261,7 +258,7 @@ def test_a_signal_saves_and_ends(config: Config, tmp_path: Path, number: signal.
 def test_bad_input_is_one_line(config: Config, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     if "cuda" in words and torch.cuda.is_available():
         pytest.skip("a CUDA device is available")
-    done = subprocess.run(command(config, tmp_path, *words), capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = run(*command(config, tmp_path, *words), cwd=tmp_path)
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if not line.startswith("decoding")]
     assert len(lines) == 1, done.stderr
@@ -271,9 +268,8 @@ def test_bad_input_is_one_line(config: Config, tmp_path: Path, words: tuple[str,
 
 
 def test_help_and_module_form(tmp_path: Path) -> None:
-    for start in ([str(SCRIPT)], ["-m", "train.train"]):
-        cwd = ROOT if start[0] == "-m" else tmp_path
-        done = subprocess.run([sys.executable, *start, "--help"], capture_output=True, text=True, check=False, cwd=cwd)
+    for words in ([SCRIPT], ["-m", "train.train"]):
+        done = run(*words, "--help", cwd=ROOT if words[0] == "-m" else tmp_path)
         assert done.returncode == 0, done.stderr
         assert "train/configs/smoke.yaml" in done.stdout
         assert "--optimizer.lr" in done.stdout

@@ -75,6 +75,7 @@ print(finder.used)
     ]
 
 
+@pytest.mark.slow("stand-ins in a process of their own")
 def test_grouped_scans_are_scans_of_the_groups(tmp_path: Path) -> None:
     code = """
 import torch
@@ -91,6 +92,7 @@ for g in (0, 1):
     in_child(code, tmp_path)
 
 
+@pytest.mark.slow("stand-ins in a process of their own")
 def test_small_helpers(tmp_path: Path) -> None:
     code = """
 import torch

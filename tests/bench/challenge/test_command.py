@@ -4,7 +4,6 @@ import csv
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,15 +13,14 @@ from PIL import Image
 from bench.challenge.layout import read_checkout
 from models.errors import EsrError
 from tests.bench.challenge.checkout import make_checkout
+from tests.commands import ROOT, run, start
 
-ROOT = Path(__file__).parents[3]
 QUICK = ("--device", "cpu", "--threads", "1", "--input-size", "32", "--runs", "8", "--time-budget", "2")
 WIDER = "def __init__(self):\n    super().__init__()\n    self.conv = torch.nn.Conv2d(3, 48, 21, padding=10)"
 
 
 def ntire(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "bench/ntire.py"), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    return run("bench/ntire.py", *words, cwd=cwd or ROOT)
 
 
 def test_whole_run(tmp_path: Path) -> None:
@@ -52,8 +50,7 @@ def test_whole_run(tmp_path: Path) -> None:
 def test_an_interrupt_keeps_what_was_finished(tmp_path: Path) -> None:
     repo = make_checkout(tmp_path / "repo", {3: "def forward(self, x): time.sleep(600)"})
     words = ["--repo", str(repo), *QUICK, "--measure", "counts", "--out", str(tmp_path / "out")]
-    command = [sys.executable, str(ROOT / "bench/ntire.py"), *words]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+    with start("bench/ntire.py", *words) as run:
         for _ in range(600):
             if list(tmp_path.glob("out/records/team00*")):
                 break

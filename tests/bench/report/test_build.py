@@ -1,8 +1,6 @@
 """The command: what it makes, that it repeats to the byte, how it is started, how it fails."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,8 @@ from bench.record_file import write_record
 from bench.report.build import build, main
 from bench.report.lookup import load
 from tests.bench.report.records import RLFN_COUNTS, complexity, full_set, record
+from tests.commands import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[3]
 FILES = {
     "report.html",
     "report.md",
@@ -92,21 +90,19 @@ def test_an_unwritable_folder_is_one_line(
     assert "choose another --out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("start", [[str(ROOT / "bench/report/build.py")], ["-m", "bench.report.build"]])
+@pytest.mark.parametrize("start", [["bench/report/build.py"], ["-m", "bench.report.build"]])
 def test_starts_as_a_script_from_another_folder_and_as_a_module(
     full_folder: Path, tmp_path: Path, start: list[str]
 ) -> None:
     elsewhere = ROOT if start[0] == "-m" else tmp_path
-    command = [sys.executable, *start, "--records", str(full_folder), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, check=False, cwd=elsewhere, capture_output=True, text=True)
+    done = run(*start, "--records", full_folder, "--out", tmp_path / "out", cwd=elsewhere)
     assert (done.returncode, done.stderr) == (0, "")
     assert str(tmp_path / "out" / "report.md") in done.stdout
     assert "of 15 known differences 13 explained, 2 not confirmed, 0 need records" in done.stdout
 
 
 def test_help_gives_defaults_and_an_example() -> None:
-    command = [sys.executable, str(ROOT / "bench/report/build.py"), "--help"]
-    text = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    text = " ".join(run("bench/report/build.py", "--help").stdout.split())
     assert "default: results/records" in text
     assert "example: python bench/report/build.py" in text
 

@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from bench.report.cost_plots import COSTS, cost_points, draw_costs
@@ -21,7 +20,6 @@ def test_points_are_the_records_own(full_device: DeviceRecords) -> None:
     assert len(points) >= 3
 
 
-@pytest.mark.slow
 def test_the_same_bytes_twice_and_none_without_scores(full_device: DeviceRecords, make_device: MakeDevice) -> None:
     first, second = draw_costs(full_device, "Set5"), draw_costs(full_device, "Set5")
     assert first is not None

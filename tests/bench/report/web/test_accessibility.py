@@ -7,6 +7,8 @@ import pytest
 
 from tests.bench.report.web.browser import Page
 
+pytestmark = pytest.mark.slow("the page in a browser")
+
 FOUND = """axe.run(document, { resultTypes: ["violations"] }).then((result) => result.violations.map((violation) =>
     [violation.impact, violation.id, violation.nodes.slice(0, 5).map((node) => node.html.slice(0, 300))]))"""
 

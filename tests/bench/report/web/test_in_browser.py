@@ -9,6 +9,8 @@ import pytest
 from tests.bench.report.web.browser import Page
 from tests.bench.report.web.conftest import WIDTHS, choose
 
+pytestmark = pytest.mark.slow("the page in a browser")
+
 FIRST_COLUMN = """[...document.querySelector("#test-cpu-2t-networks").closest("section").querySelectorAll(
     "tbody tr:not([hidden])")].map(row => row.cells[%d].textContent)"""
 HEADER = """document.querySelector("#test-cpu-2t-networks").closest("section").querySelectorAll("thead th")[%d]"""

@@ -151,6 +151,7 @@ def test_few_records_make_a_page(tmp_path: Path) -> None:
     assert "No image was scored." in page
 
 
+@pytest.mark.slow("a page by another process")
 def test_another_process_makes_the_same_bytes(full_folder: Path, tmp_path: Path) -> None:
     code = "import sys; from bench.report.build import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "--records", str(full_folder), "--out", str(tmp_path / "out")]
