@@ -3,6 +3,7 @@
 import collections
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +45,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, files in sorted(left_out.items()):
         places = ", ".join(sorted(file.removeprefix("tests/") for file in files))
         terminalreporter.write_line(f"{files.total():4} {reason} ({places})")
+
+
+@pytest.fixture(autouse=True)
+def _threads_are_put_back() -> Iterator[None]:
+    """A command that is called here settles the threads of this process, which the next test has to find as they were."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else None
+    yield
+    if torch and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,7 +14,7 @@ COMMANDS = (
 
 
 ANEW = pytest.mark.slow("every command in an interpreter of its own")
-QUICK = ("bench/profile.py", "bench/report/build.py", "train/train.py")
+QUICK = ("bench/profile.py",)
 
 
 @pytest.mark.parametrize("script", [s if s in QUICK else pytest.param(s, marks=ANEW) for s in COMMANDS])

@@ -115,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         loaded = load(options.records)
+        if options.out.exists() and not options.out.is_dir():
+            raise EsrError(f"--out {options.out} is not a folder; choose another --out")
         paths = write(build(loaded, load_studies(options.records)), options.out)
     except EsrError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

@@ -21,7 +21,7 @@ def covers(low: float | None, high: float | None, truth: float) -> bool:
 
 
 @pytest.mark.parametrize("compare", [ratio_in_rounds, ratio_apart])
-@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("count", [2, 3, pytest.param(5, marks=pytest.mark.slow("comparisons of five processes"))])
 def test_equal_networks_are_told_apart_one_time_in_twenty_at_most(compare, count: int) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(count)
     ratios = [compare(processes(count, rng), processes(count, rng)) for _ in range(60)]

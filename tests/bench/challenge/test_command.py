@@ -23,6 +23,7 @@ def ntire(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[s
     return run("bench/ntire.py", *words, cwd=cwd or ROOT)
 
 
+@pytest.mark.slow("a challenge's whole run")
 def test_whole_run(tmp_path: Path) -> None:
     repo = make_checkout(tmp_path / "repo", {3: WIDER, 4: "def forward(self, x): return x"})
     (repo / "results.json").write_text('{"00_Plain": {"flops": 0.001327104, "num_conv": 1}, "03_Net": {"flops": 9.0}}')
