@@ -19,7 +19,7 @@ from bench.comparison.regression import judge, read_reference
 from bench.comparison.rounds import empty_record, measure_rounds, start_networks
 from bench.comparison.summary import citation, comparison_cells, verdicts
 from bench.console import open_console
-from bench.record_file import write_record
+from bench.store import save
 from bench.summary import print_cells
 from bench.worker import OUT_OF_MEMORY, is_out_of_memory
 from models.errors import EsrError
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
                 raise EsrError(f"--against {arguments.against} would be overwritten; choose another --out")
             reference = read_reference(arguments.against, record.networks[0])
         measure_rounds(record, subjects, plan, tell)
-        write_record(record, arguments.out)
+        save(record, arguments.out)
         s = record.networks[0].settings
         print_cells(
             out, f"Times for an input of 1x3x{s.height}x{s.width} on {s.device_name}", *comparison_cells(record)

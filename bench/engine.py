@@ -108,10 +108,11 @@ class Engine:
         x = x.to(self.device, self.dtype)
         return x.contiguous(memory_format=torch.channels_last) if self.settings.channels_last else x
 
-    def count(self) -> Examined:
-        """What is to know of a network of the user's own before it is timed, its counts included."""
+    def count(self, counted: bool = True) -> Examined:
+        """What is to know of a network of the user's own before it is timed, its counts included if they are wanted."""
         assert self.own
-        examined = examine(self.own, lambda x: self._timed(lambda: self.model(x))[0], self._place, self.settings)
+        run = lambda x: self._timed(lambda: self.model(x))[0]  # noqa: E731
+        examined = examine(self.own, run, self._place, self.settings, counted)
         self._settle("in its forward pass")
         examined.source.notes.extend(self.notes)
         return examined

@@ -3,6 +3,8 @@
 import datetime
 import os
 import platform
+import re
+import secrets
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 import psutil
 import torch
+
+from bench.identity import with_instructions
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "triton", "numpy", "fvcore", "thop", "scikit-image", "mamba-ssm", "causal-conv1d")
@@ -20,9 +24,20 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+def new_run() -> str:
+    """A name for what is sampled in turn from now on; no two runs share one."""
+    return f"{re.sub('[^0-9T]', '', now()[:19])}-{secrets.token_hex(3)}"
+
+
 def device_name(device: torch.device) -> str:
-    """The processor's name as people write it, such as "NVIDIA H200" or "AMD EPYC"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    """The processor's name as people write it, such as "NVIDIA H200" or "AMD EPYC (AVX2)".
+
+    A CPU's has the instruction set that PyTorch uses on it: the name alone, which cloud providers cut short, stands for
+    processors that differ by half in speed.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return with_instructions(_cpu_name(), torch.backends.cpu.get_cpu_capability())
 
 
 def describe(device: torch.device) -> dict[str, Any]:

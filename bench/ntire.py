@@ -19,7 +19,8 @@ from bench.challenge.record import Conditions
 from bench.challenge.session import Plan, run
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, find_dataset, list_datasets
-from bench.environment import device_name
+from bench.environment import describe, device_name
+from bench.identity import versions
 from bench.report.challenge import challenge_report
 from bench.score import RULES
 from models.errors import EsrError
@@ -118,6 +119,8 @@ def make_plan(arguments: argparse.Namespace, tell: Tell) -> Plan:
         size=arguments.input_size,
         time_limit_s=arguments.time_limit,
         memory_limit=int(arguments.memory_limit * 2**30),
+        versions=versions(describe(device)),
+        unsafe=bool(arguments.allow_unsafe_weights),
     )
     return Plan(
         checkout=checkout,

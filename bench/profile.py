@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     records = [subject.record for subject in subjects]
     _tell_left_out(subjects, tell)
     if arguments.json:
-        out.print_json(json.dumps([dataclasses.asdict(record) for record in records]))
+        out.print_json(json.dumps([dataclasses.asdict(subject.stored or subject.record) for subject in subjects]))
     else:
         print_summary(out, records)
         for record in records:

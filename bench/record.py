@@ -4,11 +4,15 @@ A record holds what was measured and nothing that can be derived from it: statis
 from records by `bench.statistics` and `bench.report`. A part that was not measured is None; `skipped` says why.
 """
 
-import re
+import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, ClassVar, Literal
 
-SCHEMA = 1
+from bench.identity import Kept, Rank, versions
+
+SCHEMA = 2
 
 
 @dataclass
@@ -27,7 +31,7 @@ class Settings:
     """How the network was run. Together with the model and its options, this names the record's file."""
 
     device: str  # "cpu" or "cuda"
-    device_name: str  # "AMD EPYC", "NVIDIA H200"
+    device_name: str  # "AMD EPYC (AVX2)", "NVIDIA H200"
     height: int = 256
     width: int = 256
     precision: str = "fp32"  # fp32 | tf32 | fp16 | bf16
@@ -38,6 +42,7 @@ class Settings:
     scan_backend: str | None = None  # the backend that ran; None for a network without a scan
     threads: int | None = None  # CPU threads; None on a GPU
     ntire_compat: bool = False
+    timed_on: str = ""  # the data set whose images were timed, as the challenge does; "": the fixed input
 
 
 @dataclass
@@ -93,6 +98,17 @@ class Runtime:
     samples_ms: list[float]
     interleaved_with: list[str] = field(default_factory=list)  # models sampled in turn with this one
     interrupted: str = ""  # why fewer samples than asked for, if so
+    run: str = ""  # shared by all that was sampled in turn, and by nothing else; times compare within a run only
+
+    @property
+    def rank(self) -> Rank:
+        """How much it holds."""
+        return Rank.PARTIAL if self.interrupted else Rank.WHOLE
+
+
+def in_turn(a: Runtime | None, b: Runtime | None) -> bool:
+    """Whether two times were sampled in turn, in one run; only then do they compare."""
+    return a is not None and b is not None and bool(a.run) and a.run == b.run
 
 
 @dataclass
@@ -155,11 +171,22 @@ class Source:
     state_key: str | None = None  # entry of the weights file; None for the usual ones
     unsafe_weights: str = ""  # why its weights were unpickled, if they were
     notes: list[str] = field(default_factory=list)  # what it did that a reader should know
+    code_sha256: str = ""  # of all code of the user's that it runs: the file and every module that it imports
+    code_files: int = 0  # how many that are
+    package_version: str = ""  # of the installed package that it comes from, if it does
 
 
 @dataclass
-class Record:
+class Record(Kept):
     """Everything measured of one network with one set of settings."""
+
+    CELLS: ClassVar = {
+        "complexity": None,
+        "runtime": None,
+        "memory": None,
+        "quality": attrgetter("dataset"),
+        "skipped": attrgetter("what"),
+    }
 
     model: str  # registry name; of an own network, its name and a checksum of all that makes it
     options: dict[str, Any]  # model options that differ from the registry's
@@ -178,20 +205,34 @@ class Record:
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance: model, options, device, input size, precision, scan backend, switches."""
-        s = self.settings
-        size = f"{s.height}x{s.width}"
+    def identity(self) -> dict[str, Any]:
+        """The network with its weights, and the conditions."""
+        return {
+            "model": self.model,
+            "options": self.options,
+            "code": self.source.code_sha256 if self.source else "",
+            "weights": self.weights.sha256 or self.weights.status,
+            "settings": dataclasses.asdict(self.settings),
+            "versions": versions(self.environment),
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """Model, options, device, input size, precision, scan backend, switches, weights that are not the published."""
+        s, status = self.settings, self.weights.status
         # An own network's name stands for its options too, which may be of any length.
         options = [f"{k}={v}" for k, v in sorted(self.options.items())] if self.source is None else []
         switches = [n for n in ("channels_last", "compile", "cuda_graph", "fused", "ntire_compat") if getattr(s, n)]
-        threads = [f"{s.threads}t"] if s.threads else []
-        parts = [self.model, *options, s.device_name, *threads, size, s.precision, s.scan_backend or "", *switches]
-        if self.weights.status == "custom":
-            parts.append(f"weights-{(self.weights.sha256 or '')[:8]}")
-        return "__".join(slug(p) for p in parts if p) + ".json"
+        weights = {"custom": f"weights-{(self.weights.sha256 or '')[:8]}", "random": "random-weights"}.get(status, "")
+        parts = [self.model, *options, s.device_name, f"{s.threads}t" if s.threads else "", f"{s.height}x{s.width}"]
+        return [*parts, s.precision, s.scan_backend or "", *switches, s.timed_on, weights]
 
-
-def slug(text: str) -> str:
-    """Lower-case letters, digits, '.', '_', '=' and '-' only, for file and folder names."""
-    return re.sub(r"[^a-z0-9._=]+", "-", text.lower()).strip("-.") or "x"
+    def settle(self, old: Any, stayed: Collection[str]) -> None:
+        """Drop what is noted as left out and was measured since; date what stayed as it was dated."""
+        kept = {"counts" if cell == "complexity" else cell for cell in stayed}
+        before = old.provenance if old else {}
+        dated = {**self.provenance, **{part: before[part] for part in kept if part in before}}
+        self.provenance = dict(sorted(dated.items()))
+        held = {"counts": self.complexity, "runtime": self.runtime, "memory": self.memory}
+        measured = {part for part, value in held.items() if value} | {f"quality:{q.dataset}" for q in self.quality}
+        self.skipped = [s for s in self.skipped if s.what not in measured]

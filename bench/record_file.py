@@ -7,11 +7,12 @@ import os
 import re
 import types
 import typing
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from bench.record import SCHEMA, Record
+from bench.identity import Kept
+from bench.migration import upgraded
+from bench.record import Record
 from models.errors import EsrError
 
 
@@ -34,57 +35,43 @@ def write_bytes(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-class Named(typing.Protocol):
-    """A record of any kind, whose file's name says what it is of."""
-
-    @property
-    def file_name(self) -> str:
-        """Without a folder."""
-
-
-def write_record(record: Named, folder: Path) -> Path:
-    """Write `record` under its own name in `folder`, whole or not at all, and return the path."""
-    path = folder / record.file_name
-    write_bytes(path, to_json(record).encode())
-    return path
-
-
 def to_json(record: Any) -> str:
     """A record (any dataclass) as indented JSON. NaN and infinities have no JSON form and are refused."""
     return json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False) + "\n"
 
 
-def read_record(path: Path) -> Record:
-    """Read a record back. Raises EsrError for a file that is no record, is cut short, or has another schema."""
-    return read_as(Record, SCHEMA, path)
-
-
 T = TypeVar("T")
 
 
-def read_as(kind: type[T], schema: int, path: Path) -> T:
-    """Read a file that holds one `kind` with its `schema`. Raises EsrError for any other."""
+def read_record(path: Path) -> Record:
+    """Read a record back. Raises EsrError for a file that is no record, is cut short, or has another schema."""
+    return read_as(Record, path)
+
+
+def read_as(kind: type[T], path: Path) -> T:
+    """Read a file that holds one `kind`, of this version or an earlier one. Raises EsrError for any other."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EsrError(f"cannot read record {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise EsrError(f"{path} is not a complete JSON record ({error}); delete it and measure again") from None
+    schema = next(field.default for field in dataclasses.fields(kind) if field.name == "schema")  # type: ignore[arg-type]
+    if isinstance(data, dict):
+        data = upgraded(kind.__name__, data)
     if not isinstance(data, dict) or data.get("schema") != schema:
         found = data.get("schema") if isinstance(data, dict) else None
         raise EsrError(f"{path} has record schema {found}, this version reads {schema}; measure again")
     try:
-        return from_plain(kind, data)
+        record = from_plain(kind, data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise EsrError(f"{path} does not fit record schema {schema} ({error}); measure again") from None
-
-
-def read_kept(path: Path, read: Callable[[Path], T]) -> T | None:
-    """The record that an earlier run left; None where there is none that `read` takes, so that it is made anew."""
     try:
-        return read(path) if path.is_file() else None
-    except EsrError:
-        return None
+        if isinstance(record, Kept):
+            record.check()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise EsrError(f"{path} is damaged ({error}); delete it and measure again") from None
+    return record
 
 
 def from_plain(kind: type[T], data: Any) -> T:
@@ -92,7 +79,7 @@ def from_plain(kind: type[T], data: Any) -> T:
     hints = typing.get_type_hints(kind)
     if not isinstance(data, dict):
         raise ValueError(f"{kind.__name__} is {type(data).__name__}, not an object")
-    unknown = set(data) - set(hints)
+    unknown = set(data) - {field.name for field in dataclasses.fields(typing.cast(Any, kind))}
     if unknown:
         raise ValueError(f"unknown field {sorted(unknown)[0]!r} in {kind.__name__}")
     return kind(**{name: _convert(hints[name], value, name) for name, value in data.items()})

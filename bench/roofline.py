@@ -13,9 +13,9 @@ import warnings
 from bench.arguments import PRECISIONS, parse_device, parse_size, settle_threads
 from bench.choice import parse_choice
 from bench.console import open_console
-from bench.record_file import read_kept
 from bench.report.roofline import common_settings, kind_cells, layer_cells, network_cells, titles
-from bench.studies.roofline.record import RooflineRecord, read_roofline
+from bench.store import find
+from bench.studies.roofline.record import RooflineRecord
 from bench.studies.roofline.study import RooflinePlan, begin, run
 from bench.summary import print_cells
 from models.errors import EsrError
@@ -44,8 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for plan in make_plans(arguments):
             try:
-                kept = read_kept(plan.out / begin(plan).file_name, read_roofline) if arguments.reuse else None
-                records.append(kept or run(plan))
+                record = begin(plan)
+                records.append((find(record, plan.out) if arguments.reuse else None) or run(plan, record))
             except EsrError as error:
                 failed += 1
                 tell(f"failed: {error}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from bench.engine import ColdPass
+from bench.environment import new_run
 from bench.record import Memory, Runtime
 from models.errors import EsrError
 
@@ -52,6 +53,7 @@ class Timed:
 
     worker: Contestant
     budget_s: float
+    run: str
     cold_ms: float = 0.0
     memory: Memory | None = None
     warmup_ms: list[float] = field(default_factory=list)
@@ -65,7 +67,7 @@ class Timed:
         interrupted = shortened(self.samples_ms, runs)
         if not self.warmup_ms:
             interrupted = f"not warmed up, the time budget is too short; {interrupted}"
-        return Runtime(self.cold_ms, self.warmup_ms, self.samples_ms, others, interrupted)
+        return Runtime(self.cold_ms, self.warmup_ms, self.samples_ms, others, interrupted, self.run)
 
     def affordable(self, runs: int) -> int:
         """How many samples fit into what is left of the budget, at least one and at most `runs`."""
@@ -106,7 +108,8 @@ def measure_runtimes(
         on_pass: called before each pass with the worker and the kind of pass, for progress.
         tell: receives a line after each cold start, the first timing there is.
     """
-    timed = [Timed(worker, budget_s) for worker in workers]
+    run = new_run()
+    timed = [Timed(worker, budget_s, run) for worker in workers]
     for one in timed:
         try:
             _prepare(one, device, cuda_graph, on_pass, tell)

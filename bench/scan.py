@@ -21,9 +21,10 @@ from bench.environment import device_name
 from bench.record_file import write_bytes
 from bench.report.scan import error_cells, left_out_lines, scan_csv, time_cells
 from bench.runtime import RUNS
+from bench.store import find, merge
 from bench.studies.scan.contender import Variant, list_variants
 from bench.studies.scan.figures import NUMBER_BYTES, copy_rate
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings, read_scan
+from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings
 from bench.studies.scan.study import ScanPlan, new_record, run
 from bench.summary import print_cells
 from models.errors import EsrError
@@ -53,23 +54,22 @@ def main(argv: list[str] | None = None) -> int:
     record = None
     try:
         plan = make_plan(arguments)
-        if arguments.reuse and (finished := _finished(plan)):
-            tell(f"{finished.settings.file_name} is finished; nothing is measured (--reuse)")
-            record = finished
-        else:
-            record = new_record(plan)
-            tell(f"one big copy moves {copy_rate(record.machine) / 1e9:,.1f} GB/s")
-            run(plan, record, tell)
-            write_bytes((plan.out / record.settings.file_name).with_suffix(".csv"), scan_csv([record]).encode())
+        record = new_record(plan)
+        tell(f"one big copy moves {copy_rate(record.machine) / 1e9:,.1f} GB/s")
+        if arguments.reuse and (old := find(record, plan.out)):
+            tell(f"continuing {old.file_name}")
+            record = merge(old, record)
+        record = run(plan, record, tell)
+        write_bytes((plan.out / record.file_name).with_suffix(".csv"), scan_csv([record]).encode())
     except EsrError as error:
         tell(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         kept = f"{len(record.measurements)} finished measurements are" if record else "nothing is"
-        tell(f"interrupted; {kept} in {arguments.out}")
+        tell(f"interrupted; {kept} in {arguments.out}, and --reuse continues from there")
         return INTERRUPTED
     _print_summary(out, record)
-    out.print(str(plan.out / record.settings.file_name), markup=False, highlight=False, soft_wrap=True)
+    out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
     return 1 if any("failed" in entry.reason for entry in record.left_out) else 0
 
 
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--error-length", type=int, default=4096, metavar="L", help="tokens, of the errors (default: 4096)")
     add("--data-dir", type=Path, metavar="PATH", help="folder of weights/ (default: $ESR_DATA, the cache)")
     add("--out", type=Path, default=Path("results/scan"), help="folder of records (default: results/scan)")
-    add("--reuse", action="store_true", help="measure nothing if --out holds a finished record of these settings")
+    add("--reuse", action="store_true", help="keep what --out holds of these settings, measure the rest")
     return parser
 
 
@@ -160,18 +160,6 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
     if not arguments.lengths and not arguments.batch:
         sizes.append(TRAINING)
     return [Cell(*size, direction) for direction in arguments.directions for size in dict.fromkeys(sizes)]
-
-
-def _finished(plan: ScanPlan) -> ScanRecord | None:
-    """The record in --out, if it answers the whole plan."""
-    try:
-        old = read_scan(plan.out / plan.settings.file_name)
-    except EsrError:
-        return None
-    cells = plan.cells if "time" in plan.measure else []
-    asked = {(cell, v.name) for cell in cells for v in plan.variants if v.differs(cell.length)}
-    answered = {(m.cell, m.backend) for m in old.measurements} | {(e.cell, e.backend) for e in old.left_out if e.cell}
-    return old if old.complete and asked <= answered else None
 
 
 def _print_summary(console: Console, record: ScanRecord) -> None:

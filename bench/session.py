@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from bench.arguments import ALL_FOUND, ALL_PUBLIC, Plan
 from bench.console import Tell
 from bench.datasets import Dataset, DatasetNotFoundError, ImagePair, find_dataset, list_datasets
+from bench.environment import new_run
 from bench.estimate import LONG_PASS_S, pass_estimate_s
 from bench.progress import passes, step
 from bench.quality import measure_quality
@@ -31,12 +32,14 @@ def run(plan: Plan, tell: Tell) -> list[Subject]:
             network that fails later is reported in its Subject and the others go on.
     """
     subjects = start_all(plan, tell)
-    for subject in subjects if plan.measure else ():
+    for subject in subjects:
         _settle_weights(subject, alone=len(subjects) == 1, tell=tell)
     scorable = [s for s in subjects if s.record.weights.status != "random" and not s.fixed]
     datasets = _datasets(plan, scorable) if "quality" in plan.measure else []
     for subject in subjects:
-        adopt(subject, datasets, tell)
+        if plan.ntire_compat and datasets and subject in scorable:
+            subject.record.settings.timed_on = datasets[0].name
+        adopt(subject, tell)
         subject.save()
     with ExitStack() as stack:
         busy = [s for s in subjects if s.wants_runtime() or s.missing(datasets)]
@@ -48,13 +51,24 @@ def run(plan: Plan, tell: Tell) -> list[Subject]:
                 _measure_quality(subject, workers[subject.name], datasets, tell)
                 subject.save()
             workers[subject.name].close()
+    for subject in subjects:
+        _tell_what_stays(subject, tell)
     return subjects
+
+
+def _tell_what_stays(subject: Subject, tell: Tell) -> None:
+    """Say where the store holds more than this run found."""
+    new, stored = subject.record.runtime, subject.stored.runtime if subject.stored else None
+    if new and stored and new != stored:
+        tell(f"{subject.name}: cut short, so the {len(stored.samples_ms)} samples of an earlier run stay in its record")
 
 
 def _settle_weights(subject: Subject, alone: bool, tell: Tell) -> None:
     try:
         settle_weights(subject, tell)
     except EsrError as error:
+        if not subject.plan.measure:
+            return  # counts need no weights
         if alone:
             raise
         subject.fail("weights", str(error), tell)
@@ -139,12 +153,13 @@ def _measure_runtimes(subjects: Sequence[Subject], workers: dict[str, Worker], t
 def _challenge_runtime(subject: Subject, worker: Worker) -> None:
     """The challenge script's timing: every image of the first data set once, in order, nothing before the first."""
     plan, record = subject.plan, subject.record
-    times = [image.time_ms for image in record.quality[0].images] if record.quality else []
-    while not record.quality and len(times) < plan.runs and sum(times) / 1e3 < plan.time_budget_s:
+    timed = next((q for q in record.quality if q.dataset == record.settings.timed_on), None)
+    times = [image.time_ms for image in timed.images] if timed else []
+    while not timed and len(times) < plan.runs and sum(times) / 1e3 < plan.time_budget_s:
         times.append(worker.sample())
-    interrupted = "" if record.quality else shortened(times, plan.runs)
+    interrupted = "" if timed else shortened(times, plan.runs)
     record.environment = worker.environment()
-    record.runtime = Runtime(cold_ms=times[0], warmup_ms=[], samples_ms=times, interrupted=interrupted)
+    record.runtime = Runtime(times[0], [], times, interrupted=interrupted, run=new_run())
     subject.done("runtime")
 
 
@@ -184,7 +199,8 @@ def _measure_dataset(subject: Subject, worker: Worker, dataset: Dataset) -> None
 
         quality = measure_quality(worker.upscale, dataset, on_image)
     quality.peak_memory = worker.read_peak() if gpu else None
-    subject.record.quality.append(quality)
+    others = [q for q in subject.record.quality if q.dataset != quality.dataset]
+    subject.record.quality = [*others, quality]
 
 
 def _estimate_s(subject: Subject, dataset: Dataset) -> float | None:

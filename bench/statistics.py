@@ -82,6 +82,11 @@ class QualityMeans:
 
 def summarise(samples_ms: Sequence[float]) -> Timing:
     """Statistics of raw samples in milliseconds. Raises ValueError for no samples."""
+    return _summarised(tuple(samples_ms))
+
+
+@functools.lru_cache(maxsize=4096)  # a report asks for those of each record many times
+def _summarised(samples_ms: tuple[float, ...]) -> Timing:
     samples = _checked(samples_ms)
     p5, q1, median, q3, p95 = (float(v) for v in np.percentile(samples, [5, 25, 50, 75, 95]))
     interval = median_interval(samples_ms)
@@ -109,7 +114,7 @@ def interval_of(statistic: Statistic, samples: Sequence[float]) -> tuple[float, 
     return _interval_of(statistic, tuple(samples))
 
 
-@functools.lru_cache(maxsize=4096)  # a report asks for the interval of each record many times
+@functools.lru_cache(maxsize=4096)
 def _interval_of(statistic: Statistic, samples: tuple[float, ...]) -> tuple[float, float] | None:
     values = _checked(samples)
     if values.size < FEWEST:

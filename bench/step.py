@@ -20,9 +20,9 @@ from bench.choice import parse_options
 from bench.console import Tell, open_console
 from bench.environment import describe, device_name, now
 from bench.progress import passes
-from bench.record_file import write_record
 from bench.report.step import step_cells
 from bench.runtime import measure_runtimes
+from bench.store import find, merge, save
 from bench.studies.step.contender import StepContender, StepJob
 from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings
 from bench.summary import print_cells
@@ -48,20 +48,26 @@ def main(argv: list[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     try:
         record, device, backends = _prepare(arguments)
+        if arguments.reuse and (old := find(record, arguments.out)):
+            tell(f"continuing {old.file_name}")
+            record = merge(old, record)
         for batch in arguments.batch:
-            record.measurements += _measure(record.settings, device, backends, batch, arguments, tell)
-            write_record(record, arguments.out)
+            if not _has(record, backends, batch):
+                others = [m for m in record.measurements if m.batch != batch or m.backend not in backends]
+                found = _measure(record.settings, device, backends, batch, arguments, tell)
+                record.measurements = [*others, *found]
+            record = save(record, arguments.out)
     except EsrError as error:
         tell(f"error: {error}")
         return 2
     except KeyboardInterrupt:
-        tell(f"interrupted; the batch sizes that were finished are in {arguments.out}")
+        tell(f"interrupted; the batch sizes that were finished are in {arguments.out}; --reuse continues from there")
         return INTERRUPTED
     s = record.settings
     print_cells(
         out, f"Training step of {s.model} on {s.device_name}, {s.patch}x{s.patch}, {s.precision}", *step_cells(record)
     )
-    out.print(str(arguments.out / s.file_name), markup=False, highlight=False, soft_wrap=True)
+    out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
     return 1 if any(m.error for m in record.measurements) else 0
 
 
@@ -85,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--runs", type=int, metavar="N", help=f"samples of each backend (default: {runs})")
     add("--time-budget", type=float, default=60.0, metavar="S", help="seconds for each backend and batch (default: 60)")
     add("--out", type=Path, default=Path("results/step"), help="folder of records (default: results/step)")
+    add("--reuse", action="store_true", help="keep the batch sizes that --out holds, measure the others")
     return parser
 
 
@@ -116,6 +123,12 @@ def _prepare(arguments: argparse.Namespace) -> tuple[StepRecord, torch.device, l
     )
     backends = list(dict.fromkeys(arguments.backends or [n for n in known if n != "reference"]))
     return StepRecord(settings, now(), describe(device)), device, backends
+
+
+def _has(record: StepRecord, backends: list[str], batch: int) -> bool:
+    """Whether every backend was measured with this batch size, all of them in one run."""
+    found = {m.backend: m.runtime.run for m in record.measurements if m.batch == batch and m.runtime}
+    return set(backends) <= found.keys() and len({found[name] for name in backends}) == 1
 
 
 def _measure(

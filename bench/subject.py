@@ -13,11 +13,13 @@ from bench.counts.text import counts_lines
 from bench.datasets import Dataset
 from bench.engine import DTYPES, Job
 from bench.environment import describe, device_name, now
+from bench.external.about import about_own
 from bench.external.own import OwnNetwork
 from bench.external.telling import flag_words, found_lines, tell_of_code
 from bench.record import Record, Settings, Skipped, WeightsInfo
-from bench.record_file import read_record, without_paths, write_record
-from bench.worker import Worker, is_out_of_memory
+from bench.record_file import without_paths
+from bench.store import find, merge, save
+from bench.worker import is_out_of_memory
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.scan import resolve_backend
@@ -30,8 +32,9 @@ class Subject:
     """One network of a plan.
 
     Attributes:
-        record: filled stage by stage, and written after each.
+        record: what this run has, filled stage by stage, and laid over what is stored after each.
         name: as the command line names it.
+        stored: what the folder of records holds of it now, of earlier runs too.
         weights: file to load; None for random weights, and for a network of the user's own.
         own: what to open, where the network is the user's own.
         fixed: whether it takes no input but the timed one, so that no data set can be scored.
@@ -41,6 +44,7 @@ class Subject:
     record: Record
     plan: Plan
     name: str
+    stored: Record | None = None
     weights: Path | None = None
     own: OwnNetwork | None = None
     fixed: bool = False
@@ -53,8 +57,8 @@ class Subject:
         return Job(name, record.options, self.weights, record.settings, str(self.plan.device), self.own)
 
     def save(self) -> None:
-        """Write the record as it is."""
-        write_record(self.record, self.plan.out)
+        """Lay the record as it is over what is stored."""
+        self.stored = save(self.record, self.plan.out)
 
     def fail(self, part: str, error: str, tell: Tell) -> None:
         """Note that `part` failed, in the record too; other networks go on."""
@@ -112,6 +116,8 @@ class Subject:
         if self.error or self.fixed or "quality" not in self.plan.measure or self.record.weights.status == "random":
             return []
         scored = {quality.dataset for quality in self.record.quality}
+        if self.plan.ntire_compat and self.wants_runtime():
+            scored.discard(self.record.settings.timed_on)  # whose times, of this run, are to be the runtime
         return [dataset for dataset in datasets if dataset.name not in scored]
 
 
@@ -135,10 +141,7 @@ def start_all(plan: Plan, tell: Tell) -> list[Subject]:
 def _start_own(choice: Choice, own: OwnNetwork, plan: Plan, tell: Tell) -> Subject:
     """As `start`, by a worker, in which its code runs. Raises EsrError for a network that cannot be measured."""
     settings, options = _settings(plan, None), choice.options
-    # As it is, in fp32: what a precision or torch.compile makes of it is found out by the measurements.
-    plain = replace(settings, precision="fp32", compile=False, channels_last=False)
-    with Worker(Job(choice.name, options, None, plain, str(plan.device), own)) as worker:
-        found = worker.count()
+    found = about_own(choice, settings, plan.device, counted=True)
     record = Record(
         model=found.model_name(options),
         options=options,
@@ -214,8 +217,8 @@ def _settings(plan: Plan, backend: str | None) -> Settings:
 def settle_weights(subject: Subject, tell: Tell) -> None:
     """Find the weights and load them once, so that an unfit file is refused before anything is timed.
 
-    Raises EsrError for a file that cannot be used. Where none can be had, the network keeps random weights. A network
-    of the user's own has its weights already.
+    Raises EsrError for a file that cannot be used. Where none can be had, the network keeps random weights. Nothing is
+    downloaded for counts alone. A network of the user's own has its weights already.
     """
     if subject.own:
         return
@@ -230,7 +233,7 @@ def settle_weights(subject: Subject, tell: Tell) -> None:
         record.weights = WeightsInfo("random", note=spec.no_weights or "no weights of this network were published")
     else:
         try:
-            subject.weights = find_weights(spec.weights, plan.data_dir)
+            subject.weights = find_weights(spec.weights, plan.data_dir, allow_download=bool(plan.measure))
         except WeightsUnavailableError as error:
             record.weights = WeightsInfo("random", spec.weights.file, source=spec.weights.url, note=str(error))
     if subject.weights:
@@ -261,34 +264,12 @@ def _skip_unweighted(subject: Subject, tell: Tell) -> None:
         tell(f"{subject.name}: no weights, quality is not measured ({weights.note})")
 
 
-def adopt(subject: Subject, datasets: Sequence[Dataset], tell: Tell) -> None:
-    """Take over what an earlier record with the same settings and weights holds.
-
-    With --reuse that is everything; else what this run does not measure anew, so that nothing is lost.
-    """
-    plan, new = subject.plan, subject.record
-    path = plan.out / new.file_name
-    if not path.is_file():
+def adopt(subject: Subject, tell: Tell) -> None:
+    """With --reuse, take over what earlier runs left of the same network under the same conditions."""
+    old = find(subject.record, subject.plan.out) if subject.plan.reuse else None
+    if old is None:
         return
-    try:
-        old = read_record(path)
-    except EsrError as error:
-        tell(f"measuring again: {error}")
-        return
-    same_weights = not plan.measure & {"runtime", "memory", "quality"} or old.weights.sha256 == new.weights.sha256
-    if old.settings != new.settings or not same_weights:
-        return
-    if old.weights.sha256 and not new.weights.sha256:
-        new.weights = old.weights  # a run for the counts alone did not look for them
-    merged = replace(old, complexity=new.complexity, weights=new.weights, source=new.source)
-    if new.complexity and old.complexity != new.complexity:
-        merged.provenance = {**old.provenance, "counts": new.provenance["counts"]}
-    if plan.reuse:
-        tell(f"{subject.name}: continuing {path.name}")
-    else:
-        again = {dataset.name for dataset in datasets}
-        merged.quality = [q for q in old.quality if "quality" not in plan.measure or q.dataset not in again]
-        merged.runtime = None if "runtime" in plan.measure else old.runtime
-        merged.memory = None if "memory" in plan.measure else old.memory
-    merged.skipped = [*new.skipped, *(s for s in old.skipped if s.what not in {n.what for n in new.skipped})]
-    subject.record = merged
+    tell(f"{subject.name}: continuing {old.file_name}")
+    subject.record = merge(old, subject.record)
+    # As it was when those were measured; whatever is measured now says what it ran in.
+    subject.record.created, subject.record.environment = old.created, old.environment

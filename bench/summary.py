@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.record import Record
+from bench.record import Record, in_turn
 from bench.statistics import quality_means, summarise
 
 Column = tuple[str, Callable[[Record], str]]
@@ -22,6 +22,11 @@ def print_summary(console: Console, records: Sequence[Record]) -> None:
     if any(r.runtime or r.memory for r in records):
         where = f"{settings.device_name}{threads}, {settings.precision}"
         console.print(_table(f"Runtime and memory for an input of {size} on {where}", SPEED, records))
+        timed = [record for record in records if record.runtime]
+        apart = [r.display_name for r in timed[1:] if not in_turn(timed[0].runtime, r.runtime)]
+        if apart:
+            line = f"Not timed together with {timed[0].display_name}, so their times do not compare with its: "
+            console.print(line + ", ".join(apart), markup=False, highlight=False, soft_wrap=True)
     datasets = list(dict.fromkeys(quality.dataset for record in records for quality in record.quality))
     if datasets:
         scored = [record for record in records if record.quality]

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.record_file import read_as, to_json, write_bytes
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "record.json"
 
 
@@ -101,4 +101,4 @@ def write_training(record: TrainingRecord, run: Path) -> Path:
 
 def read_training(path: Path) -> TrainingRecord:
     """Read a record back. Raises EsrError for any other file."""
-    return read_as(TrainingRecord, SCHEMA, path)
+    return read_as(TrainingRecord, path)

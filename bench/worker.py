@@ -109,9 +109,9 @@ class Worker(RemoteContestant):
     def __init__(self, job: Job) -> None:
         super().__init__(job.model, functools.partial(Engine, job))
 
-    def count(self) -> Examined:
+    def count(self, counted: bool = True) -> Examined:
         """See `Engine.count`."""
-        return self.ask("count")
+        return self.ask("count", counted)
 
     def reset_peak(self) -> None:
         """See `Engine.reset_peak`."""

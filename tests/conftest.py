@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def _threads_are_put_back() -> Iterator[None]:
-    """A command that is called here settles the threads of this process, which the next test has to find as they were."""
+    """A command that is called here settles the threads of this process; the next test finds them as they were."""
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else None
     yield

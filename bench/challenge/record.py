@@ -1,13 +1,21 @@
 """What was measured of one submission <-> one JSON file. Integers are raw and unscaled; nothing derived is stored."""
 
+import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from bench.record import Complexity, Memory, Quality, Runtime, slug
+from bench.identity import Kept
+from bench.record import Complexity, Memory, Quality, Runtime
 from bench.record_file import read_as
 
-SCHEMA = 1
+SCHEMA = 2
+BESIDE = {
+    "runtime": ("baseline", "baseline_samples_ms"),
+    "complexity": ("their_counts",),
+}  # a cell -> what goes with it
 
 
 @dataclass
@@ -21,11 +29,15 @@ class Conditions:
     size: int  # pixels a side of the fixed input
     time_limit_s: float
     memory_limit: int  # bytes
+    versions: dict[str, Any] = field(default_factory=dict)  # that change times or results
+    unsafe: bool = False  # whether weights may be unpickled, which runs code of theirs
 
 
 @dataclass
-class TeamRecord:
+class TeamRecord(Kept):
     """One submission."""
+
+    CELLS: ClassVar = {"complexity": None, "runtime": None, "memory": None, "quality": attrgetter("dataset")}
 
     team: int
     year: int | None
@@ -54,12 +66,24 @@ class TeamRecord:
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """team07__amd-epyc__2t__256x256.json"""
+    def identity(self) -> dict[str, Any]:
+        """The entry of its checkout, and the conditions."""
+        return {"team": self.team, "conditions": dataclasses.asdict(self.conditions), "forward": self.forward}
+
+    @property
+    def words(self) -> list[str]:
+        """Team, device, input size."""
         c = self.conditions
-        threads = [f"{c.threads}t"] if c.threads else []
-        parts = [f"team{self.team:02}", slug(c.device_name), *threads, f"{c.size}x{c.size}"]
-        return "__".join(parts) + ".json"
+        threads = f"{c.threads}t" if c.threads else ""
+        return [f"team{self.team:02}", c.device_name, threads, f"{c.size}x{c.size}", "unsafe" if c.unsafe else ""]
+
+    def settle(self, old: Any, stayed: Collection[str]) -> None:
+        """Stay a measured entry where an earlier run measured it and this one failed; keep together what belongs so."""
+        stays = [name for cell, names in BESIDE.items() if cell in stayed for name in names]
+        if old and old.status == "measured" and self.status == "failed":
+            stays = [kept.name for kept in dataclasses.fields(self)]
+        for name in stays:
+            setattr(self, name, getattr(old, name))
 
     @property
     def label(self) -> str:
@@ -69,4 +93,4 @@ class TeamRecord:
 
 def read_team(path: Path) -> TeamRecord:
     """Raises EsrError for a file that is no such record."""
-    return read_as(TeamRecord, SCHEMA, path)
+    return read_as(TeamRecord, path)

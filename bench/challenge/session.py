@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.challenge.layout import Checkout
-from bench.challenge.record import Conditions, TeamRecord, read_team
+from bench.challenge.record import Conditions, TeamRecord
 from bench.challenge.sandbox import Sandbox
 from bench.console import Tell
 from bench.counts.text import counts_lines
@@ -17,8 +17,9 @@ from bench.environment import now
 from bench.progress import Step, step
 from bench.quality import measure_quality
 from bench.record import Complexity
-from bench.record_file import from_plain, without_paths, write_record
+from bench.record_file import from_plain, without_paths
 from bench.runtime import measure_runtimes
+from bench.store import find, save
 from models.errors import EsrError
 
 
@@ -57,16 +58,12 @@ def run(plan: Plan, tell: Tell) -> list[TeamRecord]:
 
 def _kept(plan: Plan, team: int) -> TeamRecord | None:
     """The record of an earlier run under the same conditions that holds what this one asks for."""
-    path = plan.out / "records" / _empty(plan, team).file_name
-    if not path.is_file():
-        return None
-    try:
-        old = read_team(path)
-    except EsrError:
+    old = find(_empty(plan, team), plan.out / "records")
+    if old is None:
         return None
     wanted = {dataset.name for dataset in plan.datasets} - {q.dataset for q in old.quality}
     whole = old.status == "failed" or ((old.runtime or "runtime" not in plan.parts) and not wanted)
-    return old if old.conditions == plan.conditions and whole else None
+    return old if whole else None
 
 
 def _empty(plan: Plan, team: int) -> TeamRecord:
@@ -145,8 +142,7 @@ def _measure(plan: Plan, team: int, baseline: _Baseline, progress: Step, tell: T
     record.seconds = time.monotonic() - begin
     for note in record.notes:
         tell(f"team {team:02}: {note}")
-    write_record(record, plan.out / "records")
-    return record
+    return save(record, plan.out / "records")
 
 
 def _describe(record: TeamRecord, sandbox: Sandbox) -> None:

@@ -34,11 +34,6 @@ class Estimate:
     low: float | None
     high: float | None
 
-    def inverse(self) -> "Estimate":
-        """The ratio the other way round."""
-        low, high = (None if bound is None else 1 / bound for bound in (self.high, self.low))
-        return Estimate(1 / self.value, low, high)
-
     @property
     def resolved(self) -> bool:
         """Of a ratio: whether its interval excludes 1, no difference."""

@@ -1,15 +1,15 @@
 """One comparison of networks, each timed in several fresh processes <-> one JSON file, raw samples included."""
 
-import hashlib
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.record import Complexity, Runtime, Settings, WeightsInfo, slug
+from bench.identity import Kept, versions
+from bench.record import Complexity, Runtime, Settings, WeightsInfo
 from bench.record_file import read_as
 
-SCHEMA = 1
-LONGEST_NAME = 120  # characters of the networks in a file name
+SCHEMA = 2
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Compared:
 
 
 @dataclass
-class ComparisonRecord:
+class ComparisonRecord(Kept):
     """Networks sampled in turn, in rounds of fresh processes. The first is what the others are compared with."""
 
     created: str  # UTC, ISO 8601
@@ -56,18 +56,25 @@ class ComparisonRecord:
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance: networks, device, input size, precision, switches."""
+    def identity(self) -> dict[str, Any]:
+        """The networks with their weights, in order, and the conditions."""
+        networks = [[n.label, n.model, n.options, n.weights.sha256 or n.weights.status] for n in self.networks]
+        environments = [p.environment for n in self.networks for p in n.processes if p.environment]
+        return {
+            "networks": networks,
+            "settings": [dataclasses.asdict(n.settings) for n in self.networks],
+            "versions": versions(environments[0]) if environments else {},
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """Networks, device, input size, precision, switches."""
         s = self.networks[0].settings
-        names = "__".join(slug(network.label) for network in self.networks)
-        if len(names) > LONGEST_NAME:
-            names = f"{names[:LONGEST_NAME]}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
-        threads = [f"{s.threads}t"] if s.threads else []
         switches = [n for n in ("channels_last", "compile", "cuda_graph") if getattr(s, n)]
-        parts = [slug(s.device_name), *threads, f"{s.height}x{s.width}", s.precision, *switches]
-        return "__".join(["comparison", names, *parts]) + ".json"
+        parts = [s.device_name, f"{s.threads}t" if s.threads else "", f"{s.height}x{s.width}", s.precision, *switches]
+        return ["comparison", *parts, *(network.label for network in self.networks)]
 
 
 def read_comparison(path: Path) -> ComparisonRecord:
     """Read a record back. Raises EsrError for any other file."""
-    return read_as(ComparisonRecord, SCHEMA, path)
+    return read_as(ComparisonRecord, path)

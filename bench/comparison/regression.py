@@ -100,7 +100,8 @@ def _changed_counts(reference: Reference, network: Compared) -> list[str]:
     if then is None or now is None:
         return []
     changed = [(name, getattr(then, name), getattr(now, name)) for name in FIXED_COUNTS]
-    return [f"{network.label} changed: {name} {a:,} -> {b:,}" for name, a, b in changed if a != b]
+    both = [(name, a, b) for name, a, b in changed if a is not None and b is not None]  # None: not traceable
+    return [f"{network.label} changed: {name} {a:,} -> {b:,}" for name, a, b in both if a != b]
 
 
 def _other_backend(reference: Reference, network: Compared) -> list[str]:

@@ -32,21 +32,19 @@ def verdicts(record: ComparisonRecord) -> list[str]:
 
 def verdict(a: Compared, b: Compared) -> str:
     """Which is the faster one, and by how much; or that no difference is shown."""
-    ratio = ratio_in_rounds(a.samples_ms, b.samples_ms)
+    ratio = ratio_in_rounds(b.samples_ms, a.samples_ms)  # as in the table: over the first's
     if ratio.low is None:
         return f"no difference shown between {a.label} and {b.label}: one process each gives no interval (--repeats)"
+    says = f"{b.label} takes {in_words(ratio)} times as long as {a.label}"
     if not ratio.resolved:
-        return f"no difference shown between {a.label} and {b.label} (ratio of times {in_words(ratio)})"
-    fast, slow, speed = (a, b, ratio.inverse()) if ratio.value < 1 else (b, a, ratio)
-    digits = _digits(speed)
-    interval = f"{speed.low:.{digits}f}-{speed.high:.{digits}f}"
-    return f"{fast.label} is {speed.value:.{digits}f}x faster than {slow.label} ({interval})"
+        return f"no difference shown: {says}"
+    return f"{(b if ratio.value < 1 else a).label} is faster: {says}"
 
 
 def in_words(ratio: Estimate) -> str:
-    """A ratio and its interval, such as "1.01, 0.97-1.05"."""
+    """A ratio and its interval, such as "1.01 [0.97, 1.05]"."""
     digits = _digits(ratio)
-    interval = "" if ratio.low is None else f", {ratio.low:.{digits}f}-{ratio.high:.{digits}f}"
+    interval = "" if ratio.low is None else f" [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]"
     return f"{ratio.value:.{digits}f}{interval}"
 
 
@@ -80,7 +78,7 @@ def _row(network: Compared, first: Compared) -> list[str]:
     time, count = typical_time(network.samples_ms), len(network.samples_ms)
     interval = "-" if time.low is None else f"{time.low:,.2f} to {time.high:,.2f}"
     row = [network.label, scan, f"{time.value:,.2f}", interval, str(count), _span(map(len, network.samples_ms))]
-    if network is first or not first.samples_ms:
+    if network is first or network.error or first.error:  # a network that failed has fewer rounds than the others
         return [*row, "1" if network is first else "-", "-"]
     ratio = ratio_in_rounds(network.samples_ms, first.samples_ms)
     digits = _digits(ratio)

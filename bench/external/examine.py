@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from bench.complexity import count_complexity
+from bench.external.code import own_code, package_version
 from bench.external.exported import convolution_calls
 from bench.external.load import Loaded
 from bench.external.opened import in_words
-from bench.record import Complexity, Settings, Source, WeightsInfo, slug
+from bench.external.own import CODE
+from bench.identity import slug
+from bench.record import Complexity, Settings, Source, WeightsInfo
 from models.errors import EsrError
 from models.input import input_shape
 
@@ -39,42 +42,56 @@ class Examined:
     fixed: bool = False
 
     def key(self, options: dict[str, Any]) -> str:
-        """A checksum of all that makes its output, so that no two networks share a record."""
+        """A checksum of its code, its arguments and how its input is made: of all but the weights it is given."""
         s = self.source
-        parts = [s.sha256, s.network, self.weights.sha256, s.state_key, s.data_range, s.size_multiple, options]
+        parts = [s.code_sha256, s.package_version, s.network, s.state_key, s.data_range, s.size_multiple, options]
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:KEY_LENGTH]
 
     def model_name(self, options: dict[str, Any]) -> str:
         """Its name in records, which no network of the registry has."""
-        return f"{slug(self.title)[:60]}-{self.key(options)}"
+        return "-".join([slug(self.title)[:60], self.key(options), *self._weights()])
 
     def display_name(self, options: dict[str, Any]) -> str:
         """Its name in reports, which says that it is the user's own."""
-        return f"{self.title[:60]} (own {self.key(options)})"
+        return f"{self.title[:60]} ({', weights '.join([f'own {self.key(options)}', *self._weights()])})"
+
+    def _weights(self) -> list[str]:
+        """What tells two trainings of one network apart; nothing where a file is network and weights in one."""
+        given = self.weights.status == "custom" and self.source.kind in CODE
+        return [(self.weights.sha256 or "")[:KEY_LENGTH]] if given else []
 
 
 def examine(
-    loaded: Loaded, run: Callable[[Tensor], Any], place: Callable[[Tensor], Tensor], settings: Settings
+    loaded: Loaded,
+    run: Callable[[Tensor], Any],
+    place: Callable[[Tensor], Tensor],
+    settings: Settings,
+    counted: bool = True,
 ) -> Examined:
     """Run it once on a small image, look at what comes back, and count it.
 
     Args:
         run: its pass, with PyTorch's settings put back before.
         place: puts an input where the network is.
+        counted: whether its counts are wanted, and not only what it is.
 
     Raises EsrError for a network that does not run, or returns anything but an image of four times the size.
     """
     opened, source = loaded.opened, loaded.source
     notes = _check(loaded, run, place, settings)
     complexity, uncounted = None, opened.uncountable
-    if not uncounted:
+    if counted and not uncounted:
         try:
             complexity = count_complexity(opened.network, settings.height, settings.width, loaded.spec)
         except Exception as error:  # it ran, so this is a limit of the counters and not its fault
             uncounted = f"its operations could not be counted: {in_words(error)}"
     if complexity and source.kind == "torch.export file":
         complexity = _with_graph_convolutions(complexity, convolution_calls(opened.network))
-    source = replace(source, notes=[*source.notes, *notes])
+    checksum, files = own_code(opened.path, source.kind)
+    version = package_version(source.module)
+    source = replace(
+        source, notes=[*source.notes, *notes], code_sha256=checksum, code_files=files, package_version=version
+    )
     return Examined(loaded.title, source, opened.weights, complexity, uncounted, opened.fixed is not None)
 
 

@@ -66,7 +66,13 @@ def convolution_calls(network: nn.Module) -> int:
     """Two-dimensional convolutions of an exported network, which are calls in its graph and no modules."""
     graphs = [m.graph for m in network.modules() if isinstance(m, torch.fx.GraphModule)]
     called = [node for graph in graphs for node in graph.nodes if node.op == "call_function"]
-    return sum(str(n.target).split(".")[1] in CONVOLUTIONS and n.meta["val"].dim() == 4 for n in called)
+    return sum(_operator(n) in CONVOLUTIONS and n.meta["val"].dim() == 4 for n in called)
+
+
+def _operator(node: torch.fx.Node) -> str:
+    """The name of the operator that is called; "" for a Python function, such as one that takes a part of a tuple."""
+    packet = getattr(node.target, "overloadpacket", None)
+    return packet.__name__ if packet else ""
 
 
 @contextmanager

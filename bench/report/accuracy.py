@@ -113,8 +113,7 @@ def accuracy_body(records: Sequence[AccuracyRecord]) -> str:
         limit = f" First {record.limit} images of each set." if record.limit else ""
         parts.append(f"**{record.display_name}{options}{threads}**, weights {record.weights.file}.{limit}")
         parts.append(markup.markdown_table(*accuracy_cells(record), left=3))
-        lines = left_out_lines(record) + ([] if record.complete else ["The run was interrupted."])
-        if lines:
+        if lines := left_out_lines(record):
             parts.append("Left out:\n\n" + "\n".join(f"- {markup.without_paths(line)}" for line in lines))
     return "\n\n".join(parts) + "\n"
 

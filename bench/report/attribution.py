@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.record import slug
+from bench.identity import slug
 from bench.report import markup
 from bench.report.attribution_plot import draw_fields, draw_lams
 from bench.statistics import interval_of, mean

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from bench.record import Record
+from bench.record import Record, in_turn
 from bench.report import markup
 from bench.report.lookup import DeviceRecords, Measured, canonical
 from bench.statistics import compare, summarise
@@ -13,7 +13,7 @@ MEBI = 2**20
 HEADERS = ["network", "input", "scan", "time [ms]", *(f"x {name}" for name in BASELINES), "memory [MiB]", "record"]
 INTRO = """\
 The same network on each scan backend it was measured with; "fused" runs every LayerNorm and mixer as one operator.
-Time: median [95 % interval]. Speed-ups are ratios of medians; † where the two were not sampled in turn in one run."""
+Time: median [95 % interval]. Speed-ups are ratios of medians of one run."""
 
 
 def backends_body(device: DeviceRecords) -> str:
@@ -52,19 +52,10 @@ def _row(item: Measured, label: str, setting: str, group: Sequence[Measured]) ->
 def _speedup(record: Record, baseline: str, group: Sequence[Measured]) -> str:
     for other in (item.record for item in group):
         if other.settings.scan_backend == baseline and other is not record and other.runtime and record.runtime:
-            ratio = compare(other.runtime.samples_ms, record.runtime.samples_ms).ratio
-            return markup.number(ratio, 2) + ("" if _in_turn(record, other) else " †")
+            if not in_turn(record.runtime, other.runtime):
+                return markup.APART
+            return markup.number(compare(other.runtime.samples_ms, record.runtime.samples_ms).ratio, 2)
     return markup.NONE
-
-
-def _in_turn(a: Record, b: Record) -> bool:
-    """Whether each says that it was sampled in turn with the other."""
-
-    def names(one: Record, other: Record) -> bool:
-        label = f"{other.model}@{other.settings.scan_backend}"
-        return one.runtime is not None and bool({label, other.model} & set(one.runtime.interleaved_with))
-
-    return names(a, b) and names(b, a)
 
 
 def _median(record: Record) -> float:

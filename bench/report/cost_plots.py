@@ -7,8 +7,20 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.report.headline import APART
 from bench.report.lookup import DeviceRecords, Query
-from bench.report.plots import DPI, FRONT, STYLE, Point, draw_points, kind, label_points, pareto_front
+from bench.report.plots import (
+    DPI,
+    FRONT,
+    STYLE,
+    Point,
+    commonest_run,
+    draw_points,
+    is_apart,
+    kind,
+    label_points,
+    pareto_front,
+)
 
 PLOT = "figure1_costs.png"
 COSTS = (  # figure of the records, factor, axis
@@ -16,20 +28,25 @@ COSTS = (  # figure of the records, factor, axis
     ("runtime.median_ms", 1.0, "Time at 256x256, fp32 (ms)"),
     ("memory.peak_allocated", 2**-20, "Peak memory at 256x256 (MiB)"),
 )
+NOT_TOGETHER = "\n† not timed together with the others, and no part of the front"
 WIDTH, HEIGHT = 9.5, 5.2  # inches, of one panel
 
 
 def cost_points(device: DeviceRecords, dataset: str, figure: str, scale: float) -> list[Point]:
     """Networks with both figures, by growing cost; variants by option and those without parameters are left out."""
     points = []
-    for model, label, options in device.networks():
+    networks = device.networks()
+    found = [device.find(Query(model, figure, options)) for model, _, options in networks]
+    run = commonest_run(f.record for f in found if f)
+    for model, label, options in networks:
         parameters = device.find(Query(model, "complexity.parameters", options))
         cost = device.find(Query(model, figure, options))
         psnr = device.find(Query(model, f"quality.{dataset}.psnr_y", options))
         if not cost or cost.value <= 0 or not psnr or not math.isfinite(psnr.value):
             continue
         if parameters.value if parameters else psnr.record.source:  # an own network may be uncountable
-            points.append(Point(label, cost.value * scale, psnr.value, kind(psnr.record)))
+            apart = is_apart(cost.record, figure, run)
+            points.append(Point(label + APART * apart, cost.value * scale, psnr.value, kind(psnr.record), apart))
     return sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label))
 
 
@@ -50,7 +67,7 @@ def draw_costs(device: DeviceRecords, dataset: str) -> bytes | None:
             draw_points(axes, points)
             axes.set_xscale("log")
             axes.margins(0.15)
-            axes.set_xlabel(axis)
+            axes.set_xlabel(axis + NOT_TOGETHER * any(p.apart for p in points))
             axes.set_ylabel(f"PSNR of Y on {dataset}, x4 (dB)")
             axes.grid(visible=True, color="#e4e4e4", linewidth=0.7)
             axes.set_axisbelow(True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.record import slug
+from bench.identity import slug
 from bench.report import markup
 from bench.report.crops_plot import draw_crops
 from bench.report.headline import MODELS

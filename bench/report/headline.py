@@ -1,10 +1,10 @@
 """The figures that people quote, and which network is faster: the first thing a report shows."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from bench.record import Record, Runtime
+from bench.record import Record, Runtime, in_turn
 from bench.report import figures, markup
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.statistics import compare
@@ -18,6 +18,7 @@ COLUMNS = (  # header, figure, scale, decimals
     ("PSNR Y, Set5 (dB)", "quality.Set5.psnr_y", 1.0, 3),
     ("Memory (MiB)", "memory.peak_allocated", 2**-20, 0),
 )
+APART = " †"  # beside a time of another run than the first network's
 HEADERS = ("Network", *(header for header, *_ in COLUMNS), "Median time [95 % interval] (ms)")
 
 
@@ -28,32 +29,42 @@ class HeadlineRow:
     name: str
     found: tuple[Found | None, ...]
     timed: Found | None
+    apart: bool = False  # timed in another run than the first network, so that the two times do not compare
 
     @property
     def cells(self) -> list[str]:
         """The figures and the time, as text."""
+        time = markup.milliseconds(figures.timing(self.timed.record) if self.timed else None)
         return [
             *(
                 markup.number(f.value * scale if f else None, decimals)
                 for f, (_, _, scale, decimals) in zip(self.found, COLUMNS, strict=True)
             ),
-            markup.milliseconds(figures.timing(self.timed.record) if self.timed else None),
+            time + APART * self.apart,
         ]
 
 
 def headline_rows(device: DeviceRecords) -> list[HeadlineRow]:
     """A row a network of which anything was measured."""
-    rows = []
+    rows: list[HeadlineRow] = []
     own = {model: options for model, _, options in device.networks() if options}
     others = sorted(({m.record.model for m in device.measured if not m.record.options} | set(own)) - set(MODELS))
     for model in (*MODELS, *others):
         options = own.get(model, {})
         found = tuple(device.find(Query(model, figure, options)) for _, figure, _, _ in COLUMNS)
-        timed = device.find(Query(model, "runtime.median_ms", options))
+        query = Query(model, "runtime.median_ms", options)
+        first = next((row.timed.record.runtime for row in rows if row.timed), None)
+        beside = device.find(query, partial(_timed_beside, first)) if first else None
+        timed = beside or device.find(query)
         record = next((f.record for f in [timed, *found] if f), None)
         if record is not None:
-            rows.append(HeadlineRow(record.display_name, found, timed))
+            apart = first is not None and timed is not None and beside is None
+            rows.append(HeadlineRow(record.display_name, found, timed, apart))
     return rows
+
+
+def _timed_beside(first: Runtime, record: Record) -> bool:
+    return in_turn(first, record.runtime)
 
 
 def headline_markdown(device: DeviceRecords) -> str:
@@ -64,20 +75,17 @@ def headline_markdown(device: DeviceRecords) -> str:
 
 
 def order_markdown(rows: Sequence[HeadlineRow]) -> str:
-    """Time over the first network's of each that was timed in turn with it, with the verdict.
+    """Time over the first network's of each that was timed in turn with it, in one run, with the verdict.
 
     Networks with equal counts are one network with other weights: what sets their times apart is the process.
     """
-    timed_records = {row.name: row.timed.record for row in rows if row.timed}
-    if not timed_records:
+    timed = [(row.name, row.timed.record) for row in rows if row.timed and not row.apart]
+    if not timed:
         return ""
-    (first, reference), *others = timed_records.items()
-    lines, apart = [], []
+    (first, reference), *others = timed
+    lines, apart = [], [row.name for row in rows if row.apart]
     for name, record in others:
         if not record.runtime or not reference.runtime:
-            continue
-        if not _in_turn(record.runtime, reference):
-            apart.append(name)
             continue
         c = compare(record.runtime.samples_ms, reference.runtime.samples_ms)
         ratio = markup.interval(c.ratio, c.low, c.high, 3)
@@ -90,20 +98,5 @@ def order_markdown(rows: Sequence[HeadlineRow]) -> str:
         )
         lines.append(f"- {name} takes {ratio} times as long as {first}: {says}.")
     if apart:
-        lines.append(f"- Timed in another run than {first}, and so not compared with it: {', '.join(apart)}.")
+        lines.append(f"- Not timed together with {first} ({APART.strip()}), and so not compared: {', '.join(apart)}.")
     return "\n".join(lines)
-
-
-def sampled_together(a: Record, b: Record) -> bool:
-    """Whether both were timed in one run: each names the other, and both the same third ones."""
-    if not a.runtime or not b.runtime or not (_in_turn(a.runtime, b) and _in_turn(b.runtime, a)):
-        return False
-    of_a, of_b = set(a.runtime.interleaved_with), set(b.runtime.interleaved_with)
-    return len(of_a - of_b) == len(of_b - of_a) == 1
-
-
-def _in_turn(runtime: Runtime, other: Record) -> bool:
-    """Whether a network of this name, with options and scan or without, was sampled in turn."""
-    if other.source:
-        return other.display_name in runtime.interleaved_with
-    return any(re.split(r"[@(]", label)[0] == other.model for label in runtime.interleaved_with)

@@ -5,12 +5,14 @@ Records of different devices (or thread counts) are kept apart from here on, so 
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.record import Record, slug
+from bench.identity import slug, versions
+from bench.record import Record
 from bench.record_file import read_record
 from bench.report import figures
 from bench.report.trust import LeftOut, contradictions, disagreements
@@ -95,6 +97,14 @@ class DeviceRecords:
         """The device as a folder name."""
         return slug(f"{self.name}-{self.threads}t" if self.threads else self.name)
 
+    @cached_property
+    def _of_model(self) -> Mapping[str, Sequence[Measured]]:
+        """The records of each network: a report asks thousands of times."""
+        found: dict[str, list[Measured]] = defaultdict(list)
+        for item in self.measured:
+            found[item.record.model].append(item)
+        return found
+
     def networks(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         """Model, display name and options of each network: of the registry's without options, of own ones with all."""
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -116,9 +126,9 @@ class DeviceRecords:
         part = query.figure.split(".")[0]
         options = canonical(query.model, query.options)
         answers: list[tuple[tuple[bool, float, str], Found]] = []
-        for item in self.measured:
+        for item in self._of_model.get(query.model, ()):
             record, s = item.record, item.record.settings
-            if record.model != query.model or canonical(record.model, record.options) != options:
+            if canonical(record.model, record.options) != options:
                 continue
             same_size = (s.height, s.width) == query.size
             plain = is_plain(record) and s.ntire_compat == query.ntire_compat
@@ -151,6 +161,19 @@ def canonical(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """`options` without those that say what the registry's network is anyway."""
     defaults = DEFAULT_OPTIONS.get(model, {})
     return {k: v for k, v in sorted(options.items()) if k not in defaults or defaults[k] != v}
+
+
+def supersedes(new: Record, old: Record) -> bool:
+    """Whether `old` is the same network under the same conditions before its weights were there, and holds no more."""
+    if old.weights.status != "random" or new.weights.status == "random":
+        return False
+    if old.source and new.source:
+        same = bool(old.source.code_sha256) and old.source.code_sha256 == new.source.code_sha256
+    else:
+        same = old.source is None and new.source is None and old.model == new.model
+    held = all(getattr(new, part) or not getattr(old, part) for part in ("complexity", "runtime", "memory"))
+    conditions = old.options == new.options and old.settings == new.settings
+    return same and held and conditions and versions(old.environment) == versions(new.environment)
 
 
 def is_of_own_weights(record: Record) -> bool:
@@ -187,6 +210,7 @@ def load(folder: Path) -> Loaded:
         else:
             kept.append(Measured(name, record))
 
+    kept = [item for item in kept if not any(supersedes(other.record, item.record) for other in kept)]
     disputed = disagreements([(m.file, m.record, canonical(m.record.model, m.record.options)) for m in kept])
     out = {entry.file for entry in disputed}
     return Loaded(_by_device(m for m in kept if m.file not in out), tuple(sorted([*left_out, *disputed])))

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from bench.statistics import Timing
 
 NONE = "—"
+APART = "not timed together"
 Value = str | int | float | None
 ABSOLUTE_PATH = re.compile(r"(?<![\w:/.~<>-])/(?:[^\s/:;,'\"`]+/)*[^\s/:;,'\"`]+")
 

@@ -7,7 +7,7 @@ whose bytes depend on nothing else (fixed hash salt, no date).
 import io
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -52,6 +52,7 @@ class Point:
     cost: float
     psnr_db: float
     source: Literal["measured", "own", "published"]
+    apart: bool = False  # its time was taken in another run than the front's, and compares with none on it
 
     @property
     def here(self) -> bool:
@@ -116,10 +117,21 @@ def kind(record: Record) -> Literal["measured", "own"]:
     return "own" if record.source else "measured"
 
 
+def commonest_run(records: Iterable[Record]) -> str:
+    """The run in which most of these were timed, the latest of several; "" where none says."""
+    runs = Counter(r.runtime.run for r in records if r.runtime and r.runtime.run)
+    return max(runs, key=lambda run: (runs[run], run), default="")
+
+
+def is_apart(record: Record, figure: str, run: str) -> bool:
+    """Whether the figure is a time that was not taken in `run`."""
+    return figure.startswith("runtime.") and not (run and record.runtime and record.runtime.run == run)
+
+
 def pareto_front(points: Sequence[Point]) -> list[Point]:
     """The points that no other matches with fewer parameters, by growing size: each is better than all before it."""
     front: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.cost, -p.psnr_db)):
+    for point in sorted((p for p in points if not p.apart), key=lambda p: (p.cost, -p.psnr_db)):
         if not front or point.psnr_db > front[-1].psnr_db:
             front.append(point)
     return front

@@ -18,8 +18,8 @@ is *bound* by that one. A cache, or a convolution algorithm that saves multiplic
 is below 1x. **Floor as it runs**: the sum over the operators. **Fused floor**: one operator that reads input and
 weights once, writes the output once and keeps the rest on the chip. Bytes count each tensor an operator reads or
 writes; what a fused operator keeps inside is not among them, which is what fusing is for. An exponential counts as one
-operation and takes many, so a scan's arithmetic floor is a low one. Times are medians over profiled passes; weights are
-random, sizes are not."""
+operation and takes many, so a scan's arithmetic floor is a low one. Times are medians over profiled passes of a run of
+its own, and compare with no other section's; weights are random, sizes are not."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ FROM = 128  # pixels a side; below, what every pass costs whatever its size bend
 INTRO = """\
 Single passes of square inputs by `bench/scaling.py`, each size in a fresh process, until an input no longer fits or a
 pass takes too long. Time: median [95 % interval]. Memory: peak of one pass, on a CPU the growth of a fresh process.
-The exponent is the slope of log time (or memory) over log pixels from 128x128 on: 1 is a cost per pixel."""
+Every size of every network is a run of its own: times of two networks, or of this and another section, were not taken
+in turn, and differ by what the machine did besides. The exponent is the slope of log time (or memory) over log pixels
+from 128x128 on: 1 is a cost per pixel."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 Value = Callable[[Point], float | None]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from bench.record import slug
+from bench.identity import slug
 from bench.report import markup
 from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, worst_errors
 from bench.studies.scan.record import ScanLeftOut, ScanRecord
@@ -38,8 +38,7 @@ def scan_body(records: Sequence[ScanRecord], plot_names: Sequence[str]) -> str:
         if errors:
             intro = "Largest relative error against `reference` in float64"
             parts.append(f"{intro}:\n\n{markup.markdown_table(headers, errors)}")
-        if record.left_out or not record.complete:
-            lines = left_out_lines(record) + ([] if record.complete else ["The run was interrupted."])
+        if lines := left_out_lines(record):
             parts.append("Left out:\n\n" + "\n".join(f"- {markup.without_paths(line)}" for line in lines))
     return "\n\n".join(parts) + "\n"
 
@@ -144,7 +143,7 @@ def _measured_line(record: ScanRecord, row: Row) -> list[markup.Value]:
     floor: list[markup.Value] = [least_bytes(m.cell, s.channels, s.state, s.precision), copy_rate(record.machine)]
     floor += [f.bytes_ms, f.exponentials_ms, f.exponentials_twice_ms, f.multiply_adds_ms]
     floor += [row.share_of_bytes, row.share_of_largest]
-    rest = [row.extra_bytes, m.result_bytes, *speedups, "", None, s.file_name]
+    rest = [row.extra_bytes, m.result_bytes, *speedups, "", None, record.file_name]
     return [*key, *cell, *time, row.extra_ms, *floor, *rest]
 
 
@@ -152,5 +151,5 @@ def _left_out_csv(record: ScanRecord, entry: ScanLeftOut, columns: int) -> list[
     s, cell = record.settings, entry.cell
     key: list[markup.Value] = [s.device_name, s.threads, s.precision, s.channels, s.state]
     key += [cell.direction, cell.batch, cell.length, entry.backend] if cell else []
-    end: list[markup.Value] = [entry.reason, entry.estimate_s, s.file_name]
+    end: list[markup.Value] = [entry.reason, entry.estimate_s, record.file_name]
     return [*key, *[None] * (columns - len(key) - len(end)), *end]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.record import Record
+from bench.record import Record, in_turn
 from bench.report import markup
-from bench.report.headline import headline_rows, sampled_together
+from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.report.ranking import SENSITIVITY, median_text, score_text, sensitivity_cells
 from bench.score import NOT_MEASURED, RULES, Baseline, Entry, Ranked, Rule, rank
@@ -61,7 +61,7 @@ def _of_rule(device: DeviceRecords, rule: Rule, model: str) -> YearScores:
             continue
         record = row.timed.record
         query = Query(record.model, "runtime.median_ms", record.options if record.source else {})
-        timed = base and device.find(query, lambda r: r is base.record or sampled_together(r, base.record))
+        timed = base and device.find(query, lambda r: r is base.record or in_turn(r.runtime, base.record.runtime))
         if base is None or timed is None:
             apart.append(row.name)
         elif timed.record.complexity is None or timed.record.complexity.parameters:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bench.record import in_turn
 from bench.report import markup
 from bench.statistics import compare, summarise
 from bench.studies.step.record import StepMeasurement, StepRecord
@@ -52,7 +53,7 @@ def step_csv(records: Sequence[StepRecord]) -> str:
             peak = m.memory.peak_allocated if m.memory else None
             ratios = [_speedup(m, record, name) for name in BASELINES]
             key: list[markup.Value] = [s.model, s.device_name, s.threads, s.precision, s.patch, m.backend, m.batch]
-            lines.append([*key, *figures, peak, *ratios, markup.without_paths(m.error), s.file_name])
+            lines.append([*key, *figures, peak, *ratios, markup.without_paths(m.error), record.file_name])
     return markup.csv_text(headers, lines)
 
 
@@ -65,9 +66,10 @@ def _row(m: StepMeasurement, record: StepRecord, baselines: Sequence[str]) -> li
 
 
 def _speedup(m: StepMeasurement, record: StepRecord, baseline: str) -> float | None:
-    """How many times as fast as the baseline with the same batch; None for itself and where that was not measured."""
+    """How many times as fast as the baseline with the same batch; None for itself, and where they ran in no turn."""
     for other in record.measurements:
-        if (other.backend, other.batch) == (baseline, m.batch) and other is not m and other.runtime and m.runtime:
+        same = (other.backend, other.batch) == (baseline, m.batch) and other is not m
+        if same and other.runtime and m.runtime and in_turn(other.runtime, m.runtime):
             return compare(other.runtime.samples_ms, m.runtime.samples_ms).ratio
     return None
 

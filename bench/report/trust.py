@@ -59,7 +59,7 @@ def disagreements(records: Sequence[tuple[str, Record, Mapping[str, Any]]]) -> l
             networks[f"{record.model} {options} {c.height}x{c.width}"].append((file, c))
     for counted in networks.values():
         for name in FIXED_COUNTS:
-            values = {file: int(getattr(c, name)) for file, c in counted}
+            values = {file: int(v) for file, c in counted if (v := getattr(c, name)) is not None}  # None: not traceable
             if len(set(values.values())) > 1:
                 for file, value in values.items():
                     other = next(f for f, v in values.items() if v != value)

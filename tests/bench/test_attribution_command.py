@@ -65,9 +65,11 @@ def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
     assert main([*tiny, *words, "--reuse"]) == 0
     assert before == {path: path.read_bytes() for path in before}
     assert main([*tiny, *words, "--reuse", "--steps", "5", "--erf", "3"]) == 0
+    assert before == {path: path.read_bytes() for path in before}  # another path and other positions are other maps
+    (other_lam,), (other_field,) = ({*out.glob(f"{kind}__*.json")} - {*before} for kind in ("lam", "field"))
+    assert read_lam(other_lam).path.steps == 5
+    assert [len(image.half_squared) for image in read_field(other_field).images] == [3] * 6
     lam = read_lam(lam_path)
-    assert lam.path.steps == 5
-    assert [len(image.half_squared) for image in read_field(field_path).images] == [3] * 6
     lam_path.write_text(lam_path.read_text().replace(lam.signed.data, "AAAA"))
     with pytest.raises(EsrError, match="is damaged"):
         read_lam(lam_path)

@@ -14,11 +14,11 @@ from bench.comparison.record import Compared, ComparisonRecord, Process, read_co
 from bench.comparison.regression import judge, read_reference
 from bench.comparison.summary import citation, comparison_cells, verdicts
 from bench.record import Complexity, Record, Runtime, Settings, WeightsInfo
-from bench.record_file import write_record
 from models.errors import EsrError
 from tests.bench.own_networks import CODE, write_code
 from tests.commands import ROOT, run, start
 from tests.data import empty_cache
+from tests.kept import write_record
 
 SCRIPT = str(ROOT / "bench" / "compare.py")
 QUICK = ["--input-size", "24x32", "--runs", "7", "--threads", "1"]
@@ -54,10 +54,12 @@ def comparison(*networks: Compared) -> ComparisonRecord:
 def test_verdicts() -> None:
     a, b, c = network("a", 10.0, 10.1, 9.9), network("b", 13.2, 13.3, 13.1), network("c", 10.2, 9.8, 10.0)
     fast, none = verdicts(comparison(a, b, c))
-    assert fast.startswith("a is 1.32x faster than b (1.")
-    assert none.startswith("no difference shown between a and c (ratio of times 1.0")
+    assert fast.startswith("a is faster: b takes 1.32 [1.")
+    assert none.startswith("no difference shown: c takes 1.0")
     (slow,) = verdicts(comparison(b, a))
-    assert slow == fast
+    assert slow.startswith("a is faster: a takes 0.76 [0.7")
+    headers, rows = comparison_cells(comparison(b, a))
+    assert dict(zip(headers, rows[1], strict=True))["time / first's"] == "0.76"  # one ratio in table and sentence
     assert verdicts(comparison(network("a", 1.0), network("b", 9.0)))[0].endswith("no interval (--repeats)")
 
 
@@ -71,6 +73,14 @@ def test_a_failed_network_is_named_and_not_judged() -> None:
     assert comparison_cells(comparison(broken, a))[1][1][-2:] == ["-", "-"]
 
 
+def test_a_network_that_dies_in_a_later_round_is_not_compared() -> None:
+    """It has fewer processes than the others, whose rounds it was not in."""
+    died, other = network("died", 10.0, error="killed"), network("b", 20.0, 20.1, 19.9)
+    for record in (comparison(other, died), comparison(died, other)):
+        assert "died failed: killed" in verdicts(record)
+        assert all(row[-2] in ("1", "-") for row in comparison_cells(record)[1])
+
+
 def test_citation_names_what_a_reader_needs() -> None:
     text = citation(comparison(network("a", 10.0, 10.1, 9.9), network("b", 13.0, 13.1, 12.9)))
     for words in ("24x32", "Some CPU with 1 thread ", "3 fresh processes", "9 samples", "95 %", "bootstrap", "fp32"):
@@ -80,7 +90,7 @@ def test_citation_names_what_a_reader_needs() -> None:
 def test_record_round_trip_and_its_name(tmp_path: Path) -> None:
     record = comparison(network("a", 1.0, 1.1), network("b", 2.0, error="died"))
     path = write_record(record, tmp_path)
-    assert path.name == "comparison__a__b__some-cpu__1t__24x32__fp32.json"
+    assert path.name.startswith("comparison__some-cpu__1t__24x32__fp32__a__b__")
     assert read_comparison(path) == record
     long = comparison(*(network(f"a network with a long name {i}", 1.0) for i in range(20)))
     assert len(long.file_name) < 220
@@ -98,7 +108,7 @@ def reference(folder: Path, then: Compared) -> Path:
     ("now", "tolerance", "failed", "words"),
     [
         ((10.0, 10.1, 9.9), 0.05, False, "a is within the tolerance of 5 %: 1.00"),
-        ((12.0, 12.1, 11.9), 0.05, True, "a is slower: 1.20, 1.1"),
+        ((12.0, 12.1, 11.9), 0.05, True, "a is slower: 1.20 [1.1"),
         ((12.0, 12.1, 11.9), 0.5, False, "within the tolerance of 50 %"),
         ((9.0, 9.1, 8.9), 0.0, False, "within the tolerance of 0 %"),
         ((10.0, 12.0, 9.9), 0.05, False, "not resolved: a takes 1.0"),
@@ -173,7 +183,7 @@ def test_a_planted_slow_down_is_found_then_held_against(tmp_path: Path, environm
     small, out = "rlfn(channels=8, blocks=4)", tmp_path / "out"
     done = compare(small, "rlfn(channels=128, blocks=4)", *QUICK, "--out", str(out), env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "x faster than rlfn(channels=128,blocks=4) (" in done.stdout
+    assert "rlfn(channels=8,blocks=4) is faster: rlfn(channels=128,blocks=4) takes " in done.stdout
     assert "3 fresh processes a network" in done.stdout
     (path,) = out.iterdir()
     record = read_comparison(path)
@@ -205,7 +215,7 @@ def test_a_network_beside_itself_shows_no_difference(tmp_path: Path, environment
     for _ in range(3):
         done = compare("fsrcnn", "fsrcnn", *QUICK, "--out", str(tmp_path), env=environment)
         assert done.returncode == 0, done.stderr
-        if "no difference shown between fsrcnn and fsrcnn (2) (ratio of times" in done.stdout:
+        if "no difference shown: fsrcnn (2) takes" in done.stdout:
             break
     else:
         pytest.fail(done.stdout)

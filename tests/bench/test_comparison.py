@@ -65,7 +65,6 @@ def test_one_process_a_side_has_no_interval() -> None:
     for ratio in (ratio_in_rounds([[2.0] * 9], [[1.0] * 9]), ratio_apart([[2.0] * 9], [[1.0] * 9])):
         assert ratio.value == pytest.approx(2.0)
         assert (ratio.low, ratio.high, ratio.resolved) == (None, None, False)
-        assert ratio.inverse().value == pytest.approx(0.5)
     assert typical_time([[2.0] * 9]).low is None
 
 
@@ -80,14 +79,6 @@ def test_by_hand() -> None:
     assert (typical_time(same).low, typical_time(same).high) == (1.0, 1.0)
     assert not ratio_in_rounds(same, same).resolved
     assert not ratio_apart(same, same).resolved
-
-
-def test_inverse() -> None:
-    rng = np.random.default_rng(8)
-    ratio = ratio_in_rounds(processes(3, rng, 13.2), processes(3, rng))
-    other = ratio.inverse()
-    assert ratio.low is not None
-    assert other.high == pytest.approx(1 / ratio.low)
 
 
 def test_no_samples_are_refused() -> None:

@@ -260,13 +260,16 @@ def test_float64_is_noted() -> None:
 
 
 def test_names_in_records_are_safe_and_of_one_network_each() -> None:
-    source = Source("Python file", "net.py", "ab" * 32, "RLFN")
+    source = Source("Python file", "net.py", "ab" * 32, "RLFN", code_sha256="ab" * 32)
     found = Examined("RLFN", source, WeightsInfo("custom", "a.pth", "cd" * 32), None)
     name = found.model_name({})
-    assert name.startswith("rlfn-")
-    assert found.display_name({}) == f"RLFN (own {name.removeprefix('rlfn-')})"
+    key = found.key({})
+    assert name == f"rlfn-{key}-cdcdcdcd"
+    assert found.display_name({}) == f"RLFN (own {key}, weights cdcdcdcd)"
+    untrained = replace(found, weights=WeightsInfo("random"))
+    assert untrained.display_name({}) == f"RLFN (own {key})"  # the same network, before it has its weights
     others = [
-        replace(found, source=replace(source, sha256="00" * 32)),
+        replace(found, source=replace(source, code_sha256="00" * 32)),
         replace(found, source=replace(source, data_range=255.0)),
         replace(found, source=replace(source, size_multiple=8)),
         replace(found, weights=WeightsInfo("random")),

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from bench.identity import slug
 from bench.record import (
     Complexity,
     ImageQuality,
@@ -18,10 +20,11 @@ from bench.record import (
     Settings,
     Skipped,
     WeightsInfo,
-    slug,
+    in_turn,
 )
-from bench.record_file import read_record, without_paths, write_bytes, write_record
+from bench.record_file import read_record, without_paths, write_bytes
 from models.errors import EsrError
+from tests.kept import write_record
 
 
 def full_record() -> Record:
@@ -45,19 +48,34 @@ def full_record() -> Record:
 def test_round_trip(tmp_path: Path) -> None:
     record = full_record()
     path = write_record(record, tmp_path / "new" / "folder")
-    assert path.name == "dvmsr__depths=-2-2__amd-epyc__2t__256x256__fp32__chunked.json"
+    assert re.fullmatch(r"dvmsr__depths=-2-2__amd-epyc__2t__256x256__fp32__chunked__\w{8}\.json", path.name)
     assert read_record(path) == record
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_times_compare_within_a_run_only() -> None:
+    a, b, c, unknown = (Runtime(1.0, [], [1.0], run=run) for run in ("x", "x", "y", ""))
+    assert in_turn(a, b)
+    assert not in_turn(a, c)
+    assert not in_turn(unknown, unknown)
+    assert not in_turn(a, None)
 
 
 def test_names_tell_settings_apart() -> None:
     record = full_record()
     names = {record.file_name}
-    for change in ({"height": 64}, {"precision": "bf16"}, {"compile": True}, {"ntire_compat": True}, {"threads": 1}):
+    changes: list[dict[str, object]] = [{"height": 64}, {"precision": "bf16"}, {"compile": True}, {"threads": 1}]
+    changes += [{"ntire_compat": True}, {"ntire_compat": True, "timed_on": "Set5"}, {"device_name": "AMD EPYC (AVX2)"}]
+    for change in changes:
         names.add(dataclasses.replace(record, settings=dataclasses.replace(record.settings, **change)).file_name)
     custom = WeightsInfo("custom", sha256="cd" * 32)
     names.add(dataclasses.replace(record, weights=custom).file_name)
-    assert len(names) == 7
+    names.add(dataclasses.replace(record, weights=WeightsInfo("random")).file_name)
+    newer = {**record.environment, "packages": {"torch": "9.9"}}
+    names.add(dataclasses.replace(record, environment=newer).file_name)
+    busy = {**record.environment, "load_average": [9.0]}
+    names.add(dataclasses.replace(record, environment=busy).file_name)  # which is no other thing
+    assert len(names) == len(changes) + 4
     assert slug("NVIDIA H200 / SXM") == "nvidia-h200-sxm"
 
 

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from bench.complexity import count_complexity
 from bench.record import Settings
-from bench.record_file import write_record
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.roofline import cost, fused_floor_ms, layer_cells, network_cells, roofline_body, roofline_csv, titles
@@ -33,6 +32,7 @@ from models.errors import EsrError
 from models.input import input_shape
 from tests.bench.report.records import complexity, record
 from tests.commands import run
+from tests.kept import write_record
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from bench.record import Memory
-from bench.record_file import write_record
-from bench.scan import _cells, _finished, _parser, main, make_plan
+from bench.scan import _cells, _parser, main, make_plan
 from bench.studies.scan import study as scan_study
 from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
 from bench.studies.scan.errors import measure_errors, relative_error
@@ -24,6 +23,7 @@ from models.scan import selective_scan
 from tests.bench.report.records import scan_measurement, scan_record, scan_settings
 from tests.commands import run, start
 from tests.data import esr_data
+from tests.kept import write_record
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "bench" / "scan.py")
@@ -114,9 +114,9 @@ def test_round_trip(tmp_path: Path) -> None:
     record.left_out = [ScanLeftOut("reference", "too slow", cell, 12.5)]
     record.errors = [ScanError("chunked", "random", "out", 64, None)]
     path = write_record(record, tmp_path)
-    assert path.name == "scan__test-cpu__2t__d120__n16__fp32.json"
+    assert path.name.startswith("scan__test-cpu__2t__d120__n16__fp32__")
     assert read_scan(path) == record
-    path.write_text(path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 9'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema": 2', '"schema": 9'), encoding="utf-8")
     with pytest.raises(EsrError, match="record schema 9"):
         read_scan(path)
 
@@ -129,7 +129,7 @@ def small_plan(tmp_path: Path, *words: str) -> scan_study.ScanPlan:
 
 
 def plain_record(plan: scan_study.ScanPlan) -> ScanRecord:
-    return dataclasses.replace(scan_record([]), settings=plan.settings, complete=False)
+    return dataclasses.replace(scan_record([]), settings=plan.settings)
 
 
 def test_what_does_not_fit_carries_its_estimate(tmp_path: Path) -> None:
@@ -144,7 +144,6 @@ def test_what_does_not_fit_carries_its_estimate(tmp_path: Path) -> None:
     assert left_out[0].estimate_s == pytest.approx(median / 1e3 * 512, rel=0.5)
     assert "--time-budget 0.002" in left_out[0].reason
     assert any("reference left out, one call would take about" in line for line in lines)
-    assert record.complete
 
 
 def test_what_needs_more_memory_than_is_free_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,9 +174,8 @@ def test_an_interrupt_keeps_finished_cells(tmp_path: Path) -> None:
     record = plain_record(plan)
     with pytest.raises(KeyboardInterrupt):
         scan_study.run(plan, record, tell)
-    kept = read_scan(tmp_path / plan.settings.file_name)
+    kept = read_scan(tmp_path / record.file_name)
     assert {m.cell for m in kept.measurements} == {Cell(1, 32, FORWARD), Cell(1, 64, FORWARD)}
-    assert not kept.complete
 
 
 def test_a_backend_that_does_not_start_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
@@ -230,7 +228,6 @@ def test_whole_command_and_what_reuse_keeps(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")
     record = read_scan(path)
-    assert record.complete
     assert len(record.measurements) == 8
     assert all(m.memory and len(m.runtime.samples_ms) == 3 for m in record.measurements)
     answered = {e.inputs.split()[0] for e in record.errors}  # weights may be in the cache
@@ -241,10 +238,17 @@ def test_whole_command_and_what_reuse_keeps(tmp_path: Path) -> None:
     assert len(path.with_suffix(".csv").read_text(encoding="utf-8").splitlines()) == 9
     for text in ("share of floor", "x reference", "forward+backward", path.name):
         assert text in done.stdout
-    asked = arguments(*words, "--backends", "reference")
-    assert _finished(make_plan(asked)) == record  # what --reuse then leaves as it is
-    assert _finished(make_plan(arguments(*words, "--lengths", "64", "512"))) is None
-    assert _finished(make_plan(arguments(*words, "--precision", "bf16"))) is None
+    longer = ("--lengths", "64", "128", "--backends", "reference", "chunked", "--measure", "time", "--reuse")
+    again = run(*command(*words, *longer), env=env, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert f"continuing {path.name}" in again.stderr
+    more = read_scan(path)
+    assert more.errors == record.errors
+    assert {m.cell.length for m in more.measurements} == {64, 128, 256}
+    assert [m for m in more.measurements if m.cell.length != 128] == record.measurements  # to the sample
+    new = {m.runtime.run for m in more.measurements if m.cell.length == 128}
+    assert len(new) == 2  # one a direction, whose backends compare
+    assert not new & {m.runtime.run for m in record.measurements}
 
 
 def test_interrupted_command(tmp_path: Path) -> None:

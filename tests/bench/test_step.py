@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from bench.record import Memory, Runtime
-from bench.record_file import write_record
 from bench.report.step import step_body, step_cells, step_csv
 from bench.studies.step.contender import StepJob, Training
 from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings, read_step
 from models.errors import EsrError
 from tests.commands import run
+from tests.kept import write_record
 
 SMALL = ("--device", "cpu", "--model-args", "channels=8", "depths=[1]", "--patch", "8", "--batch", "2")
 
@@ -23,7 +23,7 @@ def step(*words: str) -> subprocess.CompletedProcess[str]:
 
 def a_record() -> StepRecord:
     def measured(backend: str, ms: float) -> StepMeasurement:
-        return StepMeasurement(backend, 16, Runtime(9.0, [1.0], [ms] * 8, [], ""), Memory("m", 2**21, None, 0))
+        return StepMeasurement(backend, 16, Runtime(9.0, [1.0], [ms] * 8, run="one run"), Memory("m", 2**21, None, 0))
 
     settings = StepSettings("dvmsr", {"channels": 8}, "cuda", "NVIDIA H200", "bf16", 64, None)
     failed = StepMeasurement("mamba_ssm", 16, None, None, "out of memory in /home/me/x")
@@ -77,7 +77,7 @@ def test_a_step_changes_the_weights_and_leaves_no_trace_of_the_last_gradient() -
 def test_record_round_trip_and_refusal(tmp_path: Path) -> None:
     record = a_record()
     path = write_record(record, tmp_path)
-    assert path.name == "step__dvmsr__channels=8__nvidia-h200__64x64__bf16.json"
+    assert path.name.startswith("step__dvmsr__channels=8__nvidia-h200__64x64__bf16__")
     assert read_step(path) == record
     path.write_text("{}")
     with pytest.raises(EsrError):

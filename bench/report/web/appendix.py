@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.record import Record, slug
+from bench.identity import slug
+from bench.record import Record
 from bench.report import markup
 from bench.report.lookup import DeviceRecords
 from bench.report.roofline import layer_cells

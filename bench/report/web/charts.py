@@ -11,7 +11,7 @@ from typing import Any
 from bench.report import markup
 from bench.report.cost_plots import COSTS
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.report.plots import PREFERRED, Point, kind, pareto_front, quality_points
+from bench.report.plots import PREFERRED, Point, commonest_run, is_apart, kind, pareto_front, quality_points
 from bench.report.table1 import DATASETS
 from bench.report.web.images import datasets
 
@@ -23,6 +23,7 @@ SOURCES = {
     "own": "your own, measured here",
     "published": "published in the paper's Table 1",
 }
+NOT_TOGETHER = ", not timed together with the front"
 HEIGHT = 340  # pixels
 NAME_HEIGHT = 0.06  # of the range of PSNR: names that are closer would lie on each other
 
@@ -44,6 +45,7 @@ def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
     made = []
     for (figure, scale, axis), title in zip(SIZES, TITLES, strict=True):
         costs = _found(device, figure)
+        run = commonest_run(cost.record for cost in costs.values())
         rows: list[dict[str, Any]] = []
         for dataset, scored in scores.items():
             points = {}
@@ -52,7 +54,8 @@ def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
                 # Bicubic has no parameters: left out, as in the paper's figure. An own network may be uncountable.
                 sized = size.value if size else psnr.record.source
                 if sized and cost.value > 0 and math.isfinite(psnr.value):
-                    point = Point(name[1], cost.value * scale, psnr.value, kind(psnr.record))
+                    apart = is_apart(cost.record, figure, run)
+                    point = Point(name[1], cost.value * scale, psnr.value, kind(psnr.record), apart)
                     points[point] = anchors.get(psnr.file, "")
             if figure == "complexity.parameters" and points and dataset in DATASETS:
                 points |= {p: "" for p in quality_points(device, dataset) if not p.here}
@@ -76,7 +79,7 @@ def _rows(points: Mapping[Point, str], dataset: str, axis: str) -> list[dict[str
     rows = []
     for point in sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source)):
         cost = f"{point.cost:,.0f}" if point.cost >= 100 else f"{point.cost:.3g}"
-        where = SOURCES[point.source]
+        where = SOURCES[point.source] + NOT_TOGETHER * point.apart
         rows.append(
             {
                 "dataset": dataset,

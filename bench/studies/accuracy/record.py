@@ -1,13 +1,15 @@
 """One accuracy study of one network <-> one JSON file: how backend, precision and options change its images."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from bench.record import WeightsInfo, slug
+from bench.identity import Kept, Rank, versions
+from bench.record import WeightsInfo
 from bench.record_file import read_as
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class VariantAccuracy:
     images: list[ImageAccuracy]
     seconds: float  # of all forward passes
 
+    @property
+    def rank(self) -> Rank:
+        """How much it holds: less where it was not compared with float64."""
+        return Rank.WHOLE if all(image.from_exact for image in self.images) else Rank.PARTIAL
+
 
 @dataclass
 class AccuracyLeftOut:
@@ -64,8 +71,13 @@ class AccuracyLeftOut:
 
 
 @dataclass
-class AccuracyRecord:
-    """Everything found in one run. Differences are from `base`, and from `exact` where that ran."""
+class AccuracyRecord(Kept):
+    """Everything found of one network. Differences are from `base`, and from `exact` where that ran."""
+
+    CELLS: ClassVar = {
+        "results": lambda r: (r.variant.text, r.dataset),
+        "left_out": lambda r: (r.variant.text, r.dataset),
+    }
 
     model: str
     options: dict[str, Any]
@@ -81,17 +93,32 @@ class AccuracyRecord:
     limit: int | None  # images of each set, from its start; None: all
     results: list[VariantAccuracy] = field(default_factory=list)
     left_out: list[AccuracyLeftOut] = field(default_factory=list)
-    complete: bool = False
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        options = [f"{k}={v}" for k, v in sorted(self.options.items())]
-        threads = [f"{self.threads}t"] if self.threads else []
-        return "__".join(map(slug, ["accuracy", self.model, *options, self.device_name, *threads])) + ".json"
+    def identity(self) -> dict[str, Any]:
+        """The network with its weights, how many images, and the machine."""
+        return {
+            "model": self.model,
+            "options": self.options,
+            "weights": self.weights.sha256,
+            "limit": self.limit,
+            "device": [self.device, self.device_name, self.threads],
+            "versions": versions(self.environment),
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """Network, device, how many images if not all."""
+        parts = ["accuracy", self.model, *(f"{k}={v}" for k, v in sorted(self.options.items())), self.device_name]
+        return [*parts, f"{self.threads}t" if self.threads else "", f"first-{self.limit}" if self.limit else ""]
+
+    def settle(self, old: Any, stayed: Collection[str]) -> None:
+        """Drop what is noted as left out and was run since."""
+        run = {(r.variant.text, r.dataset) for r in self.results}
+        self.left_out = [entry for entry in self.left_out if (entry.variant.text, entry.dataset) not in run]
 
 
 def read_accuracy(path: Path) -> AccuracyRecord:
     """Read a record back. Raises EsrError for any other file."""
-    return read_as(AccuracyRecord, SCHEMA, path)
+    return read_as(AccuracyRecord, path)

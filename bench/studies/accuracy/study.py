@@ -15,7 +15,7 @@ from bench.environment import describe, device_name, now
 from bench.metrics import crop_border, finite, luma, psnr
 from bench.progress import Step, step
 from bench.record import Settings, WeightsInfo
-from bench.record_file import read_kept, write_record
+from bench.store import find, save
 from bench.studies.accuracy.record import (
     AccuracyLeftOut,
     AccuracyRecord,
@@ -23,7 +23,6 @@ from bench.studies.accuracy.record import (
     Difference,
     ImageAccuracy,
     VariantAccuracy,
-    read_accuracy,
 )
 from bench.worker import Worker
 from models import get_spec
@@ -107,7 +106,7 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
                 images = _compare(names[dataset], pairs[dataset], one, base[dataset], exact.get(dataset))
                 record.results.append(VariantAccuracy(variant, dataset, images, one.seconds))
             record.results.sort(key=lambda one: order.get(one.variant.text, len(order)))
-            write_record(record, plan.out)
+            save(record, plan.out)
             for dataset, one in found.items():
                 tell(f"{plan.model} on {dataset}: {variant.text}: {one.seconds:.1f} s")
 
@@ -121,15 +120,15 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
                     keep(variant, outputs(variant, left))
             except EsrError as error:
                 _leave_out(record, variant, left, str(error), tell)
-    record.complete = True
-    write_record(record, plan.out)
-    return record
+    stored = save(record, plan.out)
+    stored.results.sort(key=lambda one: order.get(one.variant.text, len(order)))
+    return stored
 
 
 def _kept(record: AccuracyRecord, plan: AccuracyPlan) -> list[VariantAccuracy]:
     """What an earlier run with the same weights and images found; base and float64 are run again, to compare with."""
-    old = read_kept(plan.out / record.file_name, read_accuracy) if plan.reuse else None
-    if not old or (old.weights.sha256, old.limit) != (record.weights.sha256, record.limit):
+    old = find(record, plan.out) if plan.reuse else None
+    if not old:
         return []
     names = {dataset.name for dataset in plan.datasets}
     return [one for one in old.results if one.dataset not in names or one.variant not in (BASE, EXACT)]

@@ -1,9 +1,10 @@
 """What attribution finds of one network <-> one JSON file: a local attribution map, or an effective receptive field."""
 
 import base64
+import dataclasses
+import hashlib
 import io
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.record import WeightsInfo, slug
+from bench.identity import Kept, versions
+from bench.record import WeightsInfo
 from bench.record_file import read_as
-from models.errors import EsrError
 
-SCHEMA = 1
+SCHEMA = 2
 LAM, FIELD = "lam", "field"  # what the files' names begin with
 
 
@@ -77,17 +78,31 @@ class Attributed:
     threads: int | None  # CPU threads; None on a GPU
     created: str  # UTC, ISO 8601
     environment: dict[str, Any]
+    code: str = ""  # checksum of a user's own code; "" for a network of the registry
 
     @property
-    def name_parts(self) -> list[str]:
-        """For a file's name."""
+    def identity(self) -> dict[str, Any]:
+        """The network with its weights and scan backend, and the machine."""
+        return {
+            "model": self.model,
+            "options": self.options,
+            "code": self.code,
+            "weights": self.weights.sha256 or self.weights.status,
+            "scan_backend": self.scan_backend,
+            "device": [self.device, self.device_name, self.threads],
+            "versions": versions(self.environment),
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """Network, scan backend, weights that are not the published, device."""
         options = [f"{k}={v}" for k, v in sorted(self.options.items())]
-        weights = [f"weights-{(self.weights.sha256 or '')[:8]}"] if self.weights.status == "custom" else []
-        return [self.model, *options, *weights, self.device_name]
+        weights = f"weights-{(self.weights.sha256 or '')[:8]}" if self.weights.status == "custom" else ""
+        return [self.model, *options, self.scan_backend or "", weights, self.device_name]
 
 
 @dataclass
-class LamRecord:
+class LamRecord(Kept):
     """One network, one image, one patch. The diffusion index and the area are made from `signed` by readers."""
 
     network: Attributed
@@ -102,9 +117,20 @@ class LamRecord:
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        return lam_name(self.network, self.image, self.patch)
+    def identity(self) -> dict[str, Any]:
+        """The network, the image, the patch and the path."""
+        where = [dataclasses.asdict(self.patch), dataclasses.asdict(self.path)]
+        return {LAM: self.network.identity, "image": [self.image, _checksum(self.lr_png)], "where": where}
+
+    @property
+    def words(self) -> list[str]:
+        """Network, image, patch."""
+        return [LAM, *self.network.words, self.image, f"{self.patch.x}_{self.patch.y}_{self.patch.size}"]
+
+    def check(self) -> None:
+        """Raise ValueError or OSError for a map or an image that is damaged."""
+        self.signed.array()
+        self.lr()
 
     def lr(self) -> NDArray[np.uint8]:
         """The LR image, (h, w, 3). Raises OSError or ValueError for data that is no image."""
@@ -123,7 +149,7 @@ class FieldImage:
 
 
 @dataclass
-class FieldRecord:
+class FieldRecord(Kept):
     """The effective receptive field of one network over many images and positions."""
 
     network: Attributed
@@ -136,20 +162,24 @@ class FieldRecord:
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        return field_name(self.network, self.dataset, self.size)
+    def identity(self) -> dict[str, Any]:
+        """The network, the images, and the positions in them."""
+        images = [[image.name, len(image.half_squared)] for image in self.images]
+        return {FIELD: self.network.identity, "images": [self.dataset, self.size, self.seed, images]}
+
+    @property
+    def words(self) -> list[str]:
+        """Network, data set, size of the pieces."""
+        return [FIELD, *self.network.words, self.dataset, f"{self.size}px"]
+
+    def check(self) -> None:
+        """Raise ValueError for maps that are damaged."""
+        self.squared.array()
+        self.absolute.array()
 
 
-def lam_name(network: Attributed, image: str, patch: Patch) -> str:
-    """File name of a map."""
-    where = f"{patch.x}_{patch.y}_{patch.size}"
-    return "__".join(map(slug, [LAM, *network.name_parts, image, where])) + ".json"
-
-
-def field_name(network: Attributed, dataset: str, size: int) -> str:
-    """File name of a receptive field."""
-    return "__".join(map(slug, [FIELD, *network.name_parts, dataset, f"{size}px"])) + ".json"
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def png_text(image: NDArray[np.uint8]) -> str:
@@ -166,21 +196,9 @@ def image_of(png: str) -> NDArray[np.uint8]:
 
 def read_lam(path: Path) -> LamRecord:
     """Read a map back. Raises EsrError for any other file, and one whose map or image is damaged."""
-    record = read_as(LamRecord, SCHEMA, path)
-    _unpack(path, record.signed.array, record.lr)
-    return record
+    return read_as(LamRecord, path)
 
 
 def read_field(path: Path) -> FieldRecord:
     """Read a receptive field back. Raises EsrError for any other file, and one whose maps are damaged."""
-    record = read_as(FieldRecord, SCHEMA, path)
-    _unpack(path, record.squared.array, record.absolute.array)
-    return record
-
-
-def _unpack(path: Path, *parts: Callable[[], object]) -> None:
-    try:
-        for part in parts:
-            part()
-    except (OSError, ValueError) as error:
-        raise EsrError(f"{path} is damaged ({error}); delete it and measure again") from None
+    return read_as(FieldRecord, path)

@@ -1,8 +1,8 @@
 """Look into networks: a local attribution map of each and, where asked for, its effective receptive field."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,21 +15,18 @@ from torch import Tensor
 from bench.choice import Choice
 from bench.console import Tell
 from bench.progress import step
-from bench.record_file import read_kept, write_record
+from bench.store import find, save
 from bench.studies.attribution.lam import Network, attribute, check_patch
 from bench.studies.attribution.receptive_field import draw_samples, field
 from bench.studies.attribution.record import (
     Attributed,
     BlurPath,
+    FieldImage,
     FieldRecord,
     Grid,
     LamRecord,
     Patch,
-    field_name,
-    lam_name,
     png_text,
-    read_field,
-    read_lam,
 )
 from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
 from bench.with_weights import find_weighted
@@ -106,12 +103,12 @@ def run(plan: AttributionPlan, tell: Tell) -> tuple[list[LamRecord], list[FieldR
         try:
             opened = open_network(choice, plan)
             with _explained(choice.label, plan.picture.lr.shape):
-                lams.append(_kept_lam(opened.about, patch, plan) or _lam(opened, patch, plan))
-            write_record(lams[-1], plan.out)
+                blank = _blank_lam(opened.about, patch, plan)
+                lams.append(_kept(blank, plan) or save(_lam(opened, blank, plan), plan.out))
             if plan.field:
                 with _explained(choice.label, (plan.field.size, plan.field.size)):
-                    fields.append(_kept_field(opened.about, plan.field, plan) or _field(opened, plan.field, plan))
-                write_record(fields[-1], plan.out)
+                    none = _blank_field(opened.about, plan.field)
+                    fields.append(_kept(none, plan) or save(_field(opened, none, plan.field, plan), plan.out))
         except EsrError as error:
             if len(plan.choices) == 1:
                 raise
@@ -143,43 +140,34 @@ def _patch(plan: AttributionPlan, scale: int) -> Patch:
     return patch
 
 
-def _kept_lam(about: Attributed, patch: Patch, plan: AttributionPlan) -> LamRecord | None:
-    """The same map of an earlier run, made with the same weights along the same path."""
-    old = _kept(lam_name(about, plan.picture.name, patch), read_lam, about, plan)
-    return old if old and (old.path, old.lr_png) == (plan.path, png_text(plan.picture.lr)) else None
+def _kept(blank: Kind, plan: AttributionPlan) -> Kind | None:
+    """What an earlier run made of the same network, image and place."""
+    return find(blank, plan.out) if plan.reuse else None
 
 
-def _kept_field(about: Attributed, wanted: FieldPlan, plan: AttributionPlan) -> FieldRecord | None:
-    old = _kept(field_name(about, wanted.dataset, wanted.size), read_field, about, plan)
-    images = [(picture.name, wanted.count) for picture in wanted.images]
-    return old if old and [(i.name, len(i.half_squared)) for i in old.images] == images else None
+def _blank_lam(about: Attributed, patch: Patch, plan: AttributionPlan) -> LamRecord:
+    """A map that says what it is of and holds nothing yet."""
+    picture, nothing = plan.picture, Grid(0, 0, "")
+    notes = list(picture.notes)
+    return LamRecord(about, picture.name, png_text(picture.lr), patch, plan.path, nothing, 0.0, 0.0, notes)
 
 
-def _kept(name: str, read: Callable[[Path], Kind], about: Attributed, plan: AttributionPlan) -> Kind | None:
-    old = read_kept(plan.out / name, read) if plan.reuse else None
-    return old if old and old.network.weights.sha256 == about.weights.sha256 else None
+def _blank_field(about: Attributed, wanted: FieldPlan) -> FieldRecord:
+    """A receptive field that says what it is of and holds nothing yet."""
+    places = [0.0] * wanted.count
+    images = [FieldImage(picture.name, places, places, places, places) for picture in wanted.images]
+    return FieldRecord(about, wanted.dataset, wanted.size, SEED, images, Grid(0, 0, ""), Grid(0, 0, ""))
 
 
-def _lam(opened: Opened, patch: Patch, plan: AttributionPlan) -> LamRecord:
-    picture = plan.picture
-    image = to_tensor(picture.lr, plan.device)
+def _lam(opened: Opened, blank: LamRecord, plan: AttributionPlan) -> LamRecord:
+    image = to_tensor(plan.picture.lr, plan.device)
     at_once = _at_once(opened.network, image, image.shape[1] * image.shape[2], plan)
     with step(f"{opened.label}: attribution [path steps]", total=plan.path.steps) as bar:
-        found = attribute(opened.network, image, patch, plan.path, at_once, bar.advance)
-    return LamRecord(
-        network=opened.about,
-        image=picture.name,
-        lr_png=png_text(picture.lr),
-        patch=patch,
-        path=plan.path,
-        signed=Grid.pack(found.signed),
-        start=found.start,
-        end=found.end,
-        notes=list(picture.notes),
-    )
+        found = attribute(opened.network, image, blank.patch, plan.path, at_once, bar.advance)
+    return replace(blank, signed=Grid.pack(found.signed), start=found.start, end=found.end)
 
 
-def _field(opened: Opened, wanted: FieldPlan, plan: AttributionPlan) -> FieldRecord:
+def _field(opened: Opened, blank: FieldRecord, wanted: FieldPlan, plan: AttributionPlan) -> FieldRecord:
     scale = opened.about.scale
     images = [(picture.name, to_tensor(picture.lr, plan.device)) for picture in wanted.images]
     at_once = _at_once(opened.network, images[0][1], wanted.size**2, plan)
@@ -190,15 +178,7 @@ def _field(opened: Opened, wanted: FieldPlan, plan: AttributionPlan) -> FieldRec
     }
     with step(f"{opened.label}: receptive field [positions]", total=wanted.count * len(images)) as bar:
         found, squared, absolute = field(opened.network, samples, scale, at_once, bar.advance)
-    return FieldRecord(
-        network=opened.about,
-        dataset=wanted.dataset,
-        size=wanted.size,
-        seed=SEED,
-        images=found,
-        squared=Grid.pack(squared),
-        absolute=Grid.pack(absolute),
-    )
+    return replace(blank, images=found, squared=Grid.pack(squared), absolute=Grid.pack(absolute))
 
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -35,7 +35,7 @@ class Contestant:
     @property
     def identity(self) -> str:
         """What sets its images apart from another network's."""
-        return " ".join(self.about.name_parts[:-1])
+        return " ".join(filter(None, self.about.words[:-1]))
 
     def upscale(self, lr: Image, checksum: str) -> Image:
         """(h, w, 3) -> (4h, 4w, 3). Raises EsrError, one line."""
@@ -109,7 +109,7 @@ def _contestant(
         return Contestant(choice.label, weighted.about, job, stack)
     job = Job(choice.name, choice.options, None, settings, str(device), choice.own)
     worker = stack.enter_context(Worker(job))
-    found = worker.count()
+    found = worker.count(counted=False)
     if found.fixed:
         raise EsrError("it takes inputs of one size only, and images have many; leave it out")
     if found.weights.status == "random":
@@ -126,5 +126,6 @@ def _contestant(
         threads=threads,
         created=now(),
         environment=describe(device),
+        code=found.source.code_sha256,
     )
     return Contestant(choice.label, about, job, stack, worker)

@@ -4,22 +4,21 @@ A file a network and place, so that networks measured at different times stand s
 equal, and nowhere else.
 """
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record import slug
+from bench.identity import Kept
 from bench.record_file import read_as
 from bench.studies.attribution.record import Attributed, image_of
-from models.errors import EsrError
 
-SCHEMA = 1
+SCHEMA = 2
 CROP, SEARCH = "crop", "search"  # what the files' names begin with
-LONGEST_NAME = 80  # characters of the networks in a search's file name
 
 How = Literal["differ", "hardest", "named"]
 
@@ -57,7 +56,7 @@ class Chosen:
 
 
 @dataclass
-class CropRecord:
+class CropRecord(Kept):
     """One network, one place."""
 
     network: Attributed
@@ -71,11 +70,23 @@ class CropRecord:
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
+    def identity(self) -> dict[str, Any]:
+        """The network, and the place with the checksums of its images."""
+        return {CROP: self.network.identity, "place": dataclasses.asdict(self.place)}
+
+    @property
+    def words(self) -> list[str]:
+        """Network, image, corner and size."""
         p = self.place
-        parts = [CROP, *self.network.name_parts, p.dataset, p.image, f"{p.x}_{p.y}_{p.size}"]
-        return "__".join(map(slug, parts)) + ".json"
+        return [CROP, *self.network.words, p.dataset, p.image, f"{p.x}_{p.y}_{p.size}"]
+
+    def check(self) -> None:
+        """Raise ValueError or OSError for pictures that are damaged or of another size."""
+        size = self.place.size
+        for png in filter(None, (self.sr_png, self.hr_png)):
+            height, width, _ = image_of(png).shape
+            if (height, width) != (size, size):
+                raise ValueError(f"it holds a picture of {width}x{height}, not {size}x{size}")
 
 
 @dataclass
@@ -101,7 +112,7 @@ class Searched:
 
 
 @dataclass
-class SearchRecord:
+class SearchRecord(Kept):
     """A data set, looked through as far as it was."""
 
     dataset: str
@@ -111,13 +122,17 @@ class SearchRecord:
     images: list[Searched] = field(default_factory=list)
     schema: int = SCHEMA
 
+    CELLS: ClassVar = {"images": lambda image: image.image}
+
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        names = "__".join(map(slug, self.networks))
-        if len(names) > LONGEST_NAME:
-            names = f"{names[:LONGEST_NAME]}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
-        return "__".join([SEARCH, names, *map(slug, [self.device_name, self.dataset, f"{self.size}px"])]) + ".json"
+    def identity(self) -> dict[str, Any]:
+        """The networks that are judged, the data set, and the machine."""
+        return {SEARCH: self.networks, "where": [self.dataset, self.size, self.device_name]}
+
+    @property
+    def words(self) -> list[str]:
+        """Data set, device, networks."""
+        return [SEARCH, self.dataset, f"{self.size}px", self.device_name, *self.networks]
 
 
 def pixels_sha256(image: NDArray[np.uint8]) -> str:
@@ -127,18 +142,9 @@ def pixels_sha256(image: NDArray[np.uint8]) -> str:
 
 def read_crop(path: Path) -> CropRecord:
     """Read a crop back. Raises EsrError for any other file, and one whose pictures are damaged or of another size."""
-    record = read_as(CropRecord, SCHEMA, path)
-    size = record.place.size
-    for png in (record.sr_png, record.hr_png):
-        try:
-            shape = image_of(png).shape
-        except (OSError, ValueError, SyntaxError) as error:
-            raise EsrError(f"{path} holds a damaged picture ({error}); delete it and measure again") from None
-        if shape != (size, size, 3):
-            raise EsrError(f"{path} holds a picture of {shape[1]}x{shape[0]}, not {size}x{size}; measure again")
-    return record
+    return read_as(CropRecord, path)
 
 
 def read_search(path: Path) -> SearchRecord:
     """Read a search back. Raises EsrError for any other file."""
-    return read_as(SearchRecord, SCHEMA, path)
+    return read_as(SearchRecord, path)

@@ -1,5 +1,6 @@
 """Choose places in images by what the networks do there, and keep a crop of each network's image at each place."""
 
+import contextlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from bench.datasets import Dataset, ImagePair, LoadedPair
 from bench.environment import device_name
 from bench.metrics import finite, luma, psnr
 from bench.progress import step
-from bench.record_file import read_kept, write_record
+from bench.store import find, save
 from bench.studies.attribution.record import png_text
 from bench.studies.crops.choice import choose, search_image, window_errors
 from bench.studies.crops.contest import REFERENCE, Contest, Contestant, open_contest
@@ -26,7 +27,6 @@ from bench.studies.crops.record import (
     SearchRecord,
     pixels_sha256,
     read_crop,
-    read_search,
 )
 from models.errors import EsrError
 
@@ -110,8 +110,7 @@ def _begun(dataset: Dataset, judged: Sequence[Contestant], plan: CropsPlan) -> S
     """The search as far as an earlier run came with these networks, or a new one."""
     names = sorted(c.identity for c in judged)
     new = SearchRecord(dataset.name, plan.size, device_name(plan.device), names)
-    old = read_kept(plan.out / new.file_name, read_search) if plan.reuse else None
-    return old if old and old.networks == names else new
+    return (find(new, plan.out) if plan.reuse else None) or new
 
 
 def _searched(dataset: Dataset, judged: Sequence[Contestant], search: SearchRecord, plan: CropsPlan) -> list[Spot]:
@@ -125,7 +124,7 @@ def _searched(dataset: Dataset, judged: Sequence[Contestant], search: SearchReco
             one = done.get((pair.name, *sums)) or _look(pair.name, loaded, sums, judged, plan.size)
             if one and one not in search.images:
                 search.images = [*(s for s in search.images if s.image != pair.name), one]
-                write_record(search, plan.out)
+                save(search, plan.out)
             if one:
                 found.append((pair, one))
             progress.advance()
@@ -161,7 +160,9 @@ def _kept(dataset: Dataset, plan: CropsPlan) -> list[Spot]:
     pairs = {pair.name: pair for pair in dataset.pairs}
     spots: dict[str, Spot] = {}
     for path in sorted(plan.out.glob(f"{CROP}__*.json")):
-        old = read_kept(path, read_crop)
+        old = None
+        with contextlib.suppress(EsrError):  # the report names what cannot be read
+            old = read_crop(path)
         if old is None or old.network.device_name != device_name(plan.device) or old.chosen.how == "named":
             continue
         place = old.place
@@ -190,19 +191,13 @@ def _cut(spots: Sequence[Spot], contest: Contest, plan: CropsPlan) -> list[CropR
 def _crop(spot: Spot, loaded: LoadedPair, contestant: Contestant, plan: CropsPlan) -> CropRecord:
     p = spot.place
     record = CropRecord(contestant.about, p, spot.chosen, None, None, "", "", list(loaded.notes))
-    if plan.reuse and (old := read_kept(plan.out / record.file_name, read_crop)) and _is_same(old, record):
+    if plan.reuse and (old := find(record, plan.out)):
         return old
     rows, columns = slice(p.y, p.y + p.size), slice(p.x, p.x + p.size)
     sr, hr = (image[rows, columns] for image in (contestant.upscale(loaded.lr, p.lr_sha256), loaded.hr))
     record.psnr_y, record.psnr_rgb = finite(psnr(luma(sr), luma(hr))), finite(psnr(sr, hr))
     record.sr_png, record.hr_png = png_text(sr), png_text(hr)
-    write_record(record, plan.out)
-    return record
-
-
-def _is_same(old: CropRecord, new: CropRecord) -> bool:
-    a, b = old.network, new.network
-    return (old.place, a.weights.sha256, a.scan_backend) == (new.place, b.weights.sha256, b.scan_backend)
+    return save(record, plan.out)
 
 
 def _checksums(loaded: LoadedPair) -> tuple[str, str]:

@@ -1,13 +1,15 @@
 """One network's time by layer, and what the machine can do at best <-> one JSON file."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.record import Settings, slug
+from bench.identity import Kept, versions
+from bench.record import Settings, Source
 from bench.record_file import read_as
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass
@@ -56,8 +58,8 @@ class LayerOp:
 
 
 @dataclass
-class RooflineRecord:
-    """Everything measured of one network in one run."""
+class RooflineRecord(Kept):
+    """Everything measured of one network in one run: one cell."""
 
     model: str
     options: dict[str, Any]
@@ -70,19 +72,29 @@ class RooflineRecord:
     rates: Rates
     layers: list[LayerOp]  # in the order in which they first run
     peak_live_bytes: int
+    source: Source | None = None  # of a network of the user's own
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
+    def identity(self) -> dict[str, Any]:
+        """The network and the conditions; its weights are random, whatever they are elsewhere."""
+        return {
+            "model": self.model,
+            "options": self.options,
+            "code": self.source.code_sha256 if self.source else "",
+            "settings": dataclasses.asdict(self.settings),
+            "versions": versions(self.environment),
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """Network, device, input size, precision, scan backend."""
         s = self.settings
-        options = [f"{k}={v}" for k, v in sorted(self.options.items())]
-        threads = [f"{s.threads}t"] if s.threads else []
-        size = f"{s.height}x{s.width}"
-        parts = ["roofline", self.model, *options, s.device_name, *threads, size, s.precision, s.scan_backend or ""]
-        return "__".join(slug(part) for part in parts if part) + ".json"
+        options = [f"{k}={v}" for k, v in sorted(self.options.items())] if self.source is None else []
+        parts = ["roofline", self.model, *options, s.device_name, f"{s.threads}t" if s.threads else ""]
+        return [*parts, f"{s.height}x{s.width}", s.precision, s.scan_backend or ""]
 
 
 def read_roofline(path: Path) -> RooflineRecord:
     """Read a record back. Raises EsrError for any other file."""
-    return read_as(RooflineRecord, SCHEMA, path)
+    return read_as(RooflineRecord, path)

@@ -12,9 +12,10 @@ from bench.choice import Choice
 from bench.clock import clocked
 from bench.engine import DTYPES, Engine, Job
 from bench.environment import describe, device_name, now
+from bench.external.about import about_own
 from bench.progress import step
 from bench.record import Settings
-from bench.record_file import write_record
+from bench.store import save
 from bench.studies.roofline.layer_profile import profile_pass, tensor_bytes
 from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord
 from bench.studies.scan.machine import measure_machine
@@ -121,11 +122,13 @@ def begin(plan: RooflinePlan) -> RooflineRecord:
         scan_backend=backend,
         threads=plan.threads,
     )
+    own = about_own(choice, settings, plan.device) if choice.own else None
     return RooflineRecord(
-        model=choice.name,
+        model=own.model_name(choice.options) if own else choice.name,
         options=choice.options,
-        display_name=spec.display_name if spec else choice.label,
+        display_name=spec.display_name if spec else own.display_name(choice.options) if own else choice.label,
         settings=settings,
+        source=own.source if own else None,
         created=now(),
         environment=describe(plan.device),
         least_bytes=0,
@@ -136,9 +139,9 @@ def begin(plan: RooflinePlan) -> RooflineRecord:
     )
 
 
-def run(plan: RooflinePlan) -> RooflineRecord:
-    """Measure everything of `plan` and write the record. Raises EsrError for a network that fails."""
-    record, choice = begin(plan), plan.choice
+def run(plan: RooflinePlan, record: RooflineRecord) -> RooflineRecord:
+    """Measure everything of `plan` into `record`, as `begin` made it, and keep it. Raises EsrError where that fails."""
+    choice = plan.choice
     # With random weights: no operator is faster or slower for the value of a weight.
     job = Job(choice.name, choice.options, None, record.settings, str(plan.device), choice.own)
     with Roofed(job) as worker, step(f"{choice.label}: roofline", plan.runs) as progress:
@@ -160,8 +163,7 @@ def run(plan: RooflinePlan) -> RooflineRecord:
         first.copy_bytes, first.copy_ms + second.copy_ms, first.product_flops, first.product_ms + second.product_ms
     )
     record.layers, record.peak_live_bytes = merge_passes(choice.label, passes), passes[0].peak_live_bytes
-    write_record(record, plan.out)
-    return record
+    return save(record, plan.out)
 
 
 def merge_passes(label: str, passes: list[Profiled]) -> list[LayerOp]:

@@ -1,13 +1,15 @@
 """One network's runtime and memory over input sizes, and what tiling costs it <-> one JSON file."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from bench.record import Memory, slug
+from bench.identity import Kept, Rank, versions
+from bench.record import Memory, Source, WeightsInfo
 from bench.record_file import read_as
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass
@@ -20,6 +22,11 @@ class Point:
     samples_ms: list[float] = field(default_factory=list)
     memory: Memory | None = None
     problem: str = ""
+
+    @property
+    def rank(self) -> Rank:
+        """How much it holds."""
+        return Rank.WHOLE if self.samples_ms else Rank.FAILED
 
 
 @dataclass
@@ -35,8 +42,10 @@ class TiledImage:
 
 
 @dataclass
-class ScalingRecord:
-    """Everything measured of one network in one run."""
+class ScalingRecord(Kept):
+    """Everything measured of one network over input sizes, each in a run of its own."""
+
+    CELLS: ClassVar = {"points": lambda p: (p.tile or 0, p.size), "images": lambda i: (i.dataset, i.name)}
 
     model: str
     options: dict[str, Any]
@@ -52,18 +61,38 @@ class ScalingRecord:
     overlap: int  # pixels of context on each side
     points: list[Point] = field(default_factory=list)
     images: list[TiledImage] = field(default_factory=list)
+    weights: WeightsInfo | None = None  # None: of an earlier version, which did not say
+    source: Source | None = None  # of a network of the user's own
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        threads = [f"{self.threads}t"] if self.threads else []
-        options = [f"{k}={v}" for k, v in sorted(self.options.items())]
-        tiles = [f"tile={self.tile}+{self.overlap}"] if self.tile else []
-        parts = ["scaling", self.model, *options, self.device_name, *threads, self.precision, *tiles]
-        return "__".join(map(slug, parts)) + ".json"
+    def identity(self) -> dict[str, Any]:
+        """The network with its weights, the tiles, and the machine."""
+        return {
+            "model": self.model,
+            "options": self.options,
+            "code": self.source.code_sha256 if self.source else "",
+            "weights": (self.weights.sha256 or self.weights.status) if self.weights else "",
+            "scan_backend": self.scan_backend,
+            "precision": self.precision,
+            "tiles": [self.tile, self.overlap] if self.tile else [],
+            "device": [self.device, self.device_name, self.threads],
+            "versions": versions(self.environment),
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """Network, device, precision, scan backend, tiles."""
+        options = [f"{k}={v}" for k, v in sorted(self.options.items())] if self.source is None else []
+        parts = ["scaling", self.model, *options, self.device_name, f"{self.threads}t" if self.threads else ""]
+        tiles = f"tile={self.tile}+{self.overlap}" if self.tile else ""
+        return [*parts, self.precision, self.scan_backend or "", tiles]
+
+    def settle(self, old: Any, stayed: Collection[str]) -> None:
+        """Sort its points by tile and size."""
+        self.points.sort(key=lambda p: (p.tile or 0, p.size))
 
 
 def read_scaling(path: Path) -> ScalingRecord:
     """Read a record back. Raises EsrError for any other file."""
-    return read_as(ScalingRecord, SCHEMA, path)
+    return read_as(ScalingRecord, path)

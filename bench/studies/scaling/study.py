@@ -14,13 +14,14 @@ from bench.console import Tell
 from bench.datasets import Dataset
 from bench.engine import Engine, Image, Job
 from bench.environment import describe, device_name, now
+from bench.external.about import about_own
 from bench.metrics import crop_border, finite, psnr
 from bench.progress import step
 from bench.quality import BORDER
-from bench.record import Settings
-from bench.record_file import read_kept, write_record
+from bench.record import Settings, WeightsInfo
 from bench.runtime import measure_runtimes
-from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling
+from bench.store import find, merge, save
+from bench.studies.scaling.record import Point, ScalingRecord, TiledImage
 from bench.studies.scaling.tiling import run_tiled
 from bench.worker import RemoteContestant
 from models import get_spec
@@ -76,11 +77,11 @@ class Scaled(RemoteContestant):
 def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
     """Measure everything of `plan`; the record is written after each size. Raises EsrError for options that fail."""
     record, job = _begin(plan)
-    old = read_kept(plan.out / record.file_name, read_scaling) if plan.reuse else None
-    if old and old.overlap == record.overlap:
-        record = old
-        record.points = [p for p in old.points if p.samples_ms]  # what did not run then may run now
+    if plan.reuse and (old := find(record, plan.out)):
+        record = merge(old, record)
+        record.points = [p for p in record.points if p.samples_ms]  # what did not run then may run now
     measured = {(p.size, p.tile) for p in record.points}
+    stored = record
     for tile in [None, plan.tile] if plan.tile else [None]:
         with step(f"{plan.choice.label}, {f'tiles of {tile}' if tile else 'whole'}", len(plan.sizes)) as progress:
             for size in plan.sizes:
@@ -92,8 +93,7 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
                 if not point.problem:
                     _measure(point, plan, job, tell)
                 record.points.append(point)
-                record.points.sort(key=lambda p: (p.tile or 0, p.size))
-                write_record(record, plan.out)
+                stored = save(record, plan.out)
                 progress.advance()
     if plan.tile and plan.datasets:
         if job.weights is None and not (job.own and job.own.weights):
@@ -104,8 +104,8 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
                 tell(
                     f"{plan.choice.label}: no image is larger than one tile, so what tiling costs in dB is not measured"
                 )
-            write_record(record, plan.out)
-    return record
+            stored = save(record, plan.out)
+    return stored
 
 
 def _begin(plan: ScalingPlan) -> tuple[ScalingRecord, Job]:
@@ -115,16 +115,20 @@ def _begin(plan: ScalingPlan) -> tuple[ScalingRecord, Job]:
     settings = Settings(
         plan.device.type, device_name(plan.device), precision=plan.precision, scan_backend=backend, threads=plan.threads
     )
-    weights = None
+    own = about_own(choice, settings, plan.device) if choice.own else None
+    weights, about = None, own.weights if own else WeightsInfo("random")
     if spec and spec.weights is not None and not choice.options:
         try:
             weights = find_weights(spec.weights, plan.data_dir)
+            about = WeightsInfo("official", weights.name, spec.weights.sha256, spec.weights.url, spec.weights.note)
         except WeightsUnavailableError:
             weights = None  # time and memory do not need them
     record = ScalingRecord(
-        model=choice.name,
+        model=own.model_name(choice.options) if own else choice.name,
         options=choice.options,
-        display_name=spec.display_name if spec else choice.label,
+        display_name=spec.display_name if spec else own.display_name(choice.options) if own else choice.label,
+        weights=about,
+        source=own.source if own else None,
         device=plan.device.type,
         device_name=settings.device_name,
         threads=plan.threads,

@@ -9,7 +9,7 @@ two passes; and the arithmetic around them at one multiply-add a lane and clock.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.record import Memory
+from bench.record import Memory, in_turn
 from bench.statistics import Comparison, Timing, compare, summarise
 from bench.studies.scan.record import FORWARD, Cell, Machine, Measurement, ScanRecord, ScanSettings
 
@@ -43,7 +43,7 @@ class Row:
     measurement: Measurement
     timing: Timing
     floors: Floors
-    speedups: dict[str, Comparison]  # baseline -> its time / this one's; above 1, this one is faster
+    speedups: dict[str, Comparison]  # baseline of the same run -> its time / this one's; above 1, this one is faster
     extra_bytes: int | None  # peak beyond inputs and results
     extra_ms: float | None  # GPU: a single call from Python takes this much longer
 
@@ -103,7 +103,7 @@ def _row(m: Measurement, record: ScanRecord, found: dict[tuple[Cell, str], Measu
     speedups = {
         name: compare(found[m.cell, name].runtime.samples_ms, m.runtime.samples_ms)
         for name in BASELINES
-        if name != m.backend and (m.cell, name) in found
+        if name != m.backend and (m.cell, name) in found and in_turn(found[m.cell, name].runtime, m.runtime)
     }
     return Row(
         measurement=m,

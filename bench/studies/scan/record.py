@@ -3,14 +3,17 @@
 As in `bench.record`, nothing that can be derived is stored; `bench.studies.scan.figures` derives it.
 """
 
+import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from bench.record import Memory, Runtime, slug
+from bench.identity import Kept, Rank, versions
+from bench.record import Memory, Runtime
 from bench.record_file import read_as
 
-SCHEMA = 1
+SCHEMA = 2
 Direction = Literal["forward", "forward+backward"]
 FORWARD: Direction = "forward"
 BOTH: Direction = "forward+backward"
@@ -46,13 +49,6 @@ class ScanSettings:
     state: int  # n
     threads: int | None  # CPU threads; None on a GPU
 
-    @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        threads = [f"{self.threads}t"] if self.threads else []
-        parts = ["scan", self.device_name, *threads, f"d{self.channels}", f"n{self.state}", self.precision]
-        return "__".join(map(slug, parts)) + ".json"
-
 
 @dataclass
 class Machine:
@@ -85,6 +81,11 @@ class Measurement:
     eager_ms: list[float] = field(default_factory=list)
     memory: Memory | None = None
 
+    @property
+    def rank(self) -> Rank:
+        """How much it holds."""
+        return self.runtime.rank
+
 
 @dataclass
 class ScanError:
@@ -106,10 +107,27 @@ class ScanLeftOut:
     cell: Cell | None = None
     estimate_s: float | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was tried, so that it may be tried again; else it was not worth beginning."""
+        return "failed" in self.reason
+
+    @property
+    def inputs(self) -> str:
+        """What the errors that were left out are of, in a word; "" where it is a cell or a backend altogether."""
+        words = self.reason.removeprefix("errors on ")
+        return words.split("'s layers")[0].split(":")[0].split()[0] if words != self.reason else ""
+
 
 @dataclass
-class ScanRecord:
-    """Everything measured in one run."""
+class ScanRecord(Kept):
+    """Everything measured of one kind of scans on one machine. Only backends of a cell that share a run compare."""
+
+    CELLS: ClassVar = {
+        "measurements": lambda m: (m.cell, m.backend),
+        "errors": lambda e: (e.backend, e.inputs, e.tensor, e.length),
+        "left_out": lambda e: (e.cell, e.backend, e.inputs),
+    }
 
     settings: ScanSettings
     created: str  # UTC, ISO 8601
@@ -119,15 +137,35 @@ class ScanRecord:
     measurements: list[Measurement] = field(default_factory=list)
     errors: list[ScanError] = field(default_factory=list)
     left_out: list[ScanLeftOut] = field(default_factory=list)
-    complete: bool = False  # False: interrupted, or still running
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        return self.settings.file_name
+    def identity(self) -> dict[str, Any]:
+        """The scan's sizes and precision, and the machine."""
+        return {"settings": dataclasses.asdict(self.settings), "versions": versions(self.environment)}
+
+    @property
+    def words(self) -> list[str]:
+        """Device, sizes, precision."""
+        s = self.settings
+        return [
+            "scan",
+            s.device_name,
+            f"{s.threads}t" if s.threads else "",
+            f"d{s.channels}",
+            f"n{s.state}",
+            s.precision,
+        ]
+
+    def settle(self, old: Any, stayed: Collection[str]) -> None:
+        """Drop what is noted as left out and was measured since."""
+        measured = {(m.cell, m.backend) for m in self.measurements}
+        found = {(e.inputs.split()[0], backend) for e in self.errors for backend in (e.backend, "all")}
+        self.left_out = [
+            e for e in self.left_out if (e.cell, e.backend) not in measured and (e.inputs, e.backend) not in found
+        ]
 
 
 def read_scan(path: Path) -> ScanRecord:
     """Read a record back. Raises EsrError for any other file."""
-    return read_as(ScanRecord, SCHEMA, path)
+    return read_as(ScanRecord, path)

@@ -12,9 +12,9 @@ from bench.console import Tell
 from bench.environment import describe, now
 from bench.memory import keep_freed_memory, return_free_memory
 from bench.progress import Step, step
-from bench.record_file import write_record
 from bench.runtime import Contestant, measure_runtimes
 from bench.statistics import summarise
+from bench.store import save
 from bench.studies.scan.contender import OUT_OF_MEMORY, Contender, MemoryProbe, Variant, cell_inputs, set_up
 from bench.studies.scan.errors import NETWORKS, measure_errors
 from bench.studies.scan.figures import extra_bytes, least_bytes
@@ -53,29 +53,45 @@ def new_record(plan: ScanPlan) -> ScanRecord:
     return ScanRecord(plan.settings, created, environment, measure_machine(plan.device), find_rivals())
 
 
-def run(plan: ScanPlan, record: ScanRecord, tell: Tell) -> None:
-    """Measure everything of `plan` into `record`, which is written after every cell.
+def run(plan: ScanPlan, record: ScanRecord, tell: Tell) -> ScanRecord:
+    """Measure everything of `plan` that `record` does not hold into it; returns what the store then holds.
 
-    Raises KeyboardInterrupt when interrupted; finished cells are in the record and on disk.
+    Raises KeyboardInterrupt when interrupted; finished cells are in the store.
     """
     plan = replace(plan, variants=_set_up(plan, record, tell))
-    if "errors" in plan.measure:
+    if "errors" in plan.measure and not has_errors(plan, record):
         _measure_errors(plan, record)
-        write_record(record, plan.out)
+        save(record, plan.out)
     with ExitStack() as stack:
         probes = _start_probes(plan, stack)
-        cells = plan.cells if "time" in plan.measure else []
+        cells = [c for c in plan.cells if not has_cell(plan, record, c)] if "time" in plan.measure else []
         with step("scan", total=len(cells)) as progress:
             for cell in cells:
                 known = len(record.left_out)
                 _measure_cell(plan, record, cell, probes, progress)
-                write_record(record, plan.out)
+                save(record, plan.out)
                 for entry in record.left_out[known:]:
                     tell(f"{cell.text}: {entry.backend} left out, {entry.reason}")
                 tell(f"{cell.text}: {_times_text(record, cell)}")
                 progress.advance()
-    record.complete = True
-    write_record(record, plan.out)
+    return save(record, plan.out)
+
+
+def has_cell(plan: ScanPlan, record: ScanRecord, cell: Cell) -> bool:
+    """Whether `record` answers for every backend of the plan, all of them sampled in one run.
+
+    Where one is missing all are measured again, since times of different runs compare with nothing.
+    """
+    asked = {v.name for v in plan.variants if v.differs(cell.length)}
+    measured = {m.backend: m.runtime.run for m in record.measurements if m.cell == cell and m.backend in asked}
+    left_out = {e.backend for e in record.left_out if e.cell == cell and not e.failed}
+    return asked <= measured.keys() | left_out and len(set(measured.values())) <= 1
+
+
+def has_errors(plan: ScanPlan, record: ScanRecord) -> bool:
+    """Whether `record` has the errors of every backend on random inputs of the plan's length."""
+    found = {e.backend for e in record.errors if e.inputs == "random" and e.length == plan.error_length}
+    return {v.name for v in plan.variants} <= found
 
 
 def _set_up(plan: ScanPlan, record: ScanRecord, tell: Tell) -> list[Variant]:
@@ -102,7 +118,7 @@ def _measure_errors(plan: ScanPlan, record: ScanRecord) -> None:
         record.errors, left_out = measure_errors(
             plan.variants, plan.settings, plan.error_length, plan.device, plan.data_dir, on_inputs
         )
-    record.left_out += left_out
+    record.left_out = [e for e in record.left_out if e.cell or not e.inputs] + left_out
 
 
 def _start_probes(plan: ScanPlan, stack: ExitStack) -> dict[str, Remote]:
@@ -118,6 +134,8 @@ def _start_probes(plan: ScanPlan, stack: ExitStack) -> dict[str, Remote]:
 
 def _measure_cell(plan: ScanPlan, record: ScanRecord, cell: Cell, probes: dict[str, Remote], progress: Step) -> None:
     able = []
+    record.measurements = [m for m in record.measurements if m.cell != cell]
+    record.left_out = [e for e in record.left_out if e.cell != cell]
     for variant in plan.variants:
         left_out = _too_much(plan, record, variant, cell)
         if left_out:

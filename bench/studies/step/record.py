@@ -1,13 +1,15 @@
 """One run of training steps <-> one JSON file: raw samples for every scan backend and batch size."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from bench.record import Memory, Runtime, slug
+from bench.identity import Kept, Rank, versions
+from bench.record import Memory, Runtime
 from bench.record_file import read_as
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass
@@ -22,14 +24,6 @@ class StepSettings:
     patch: int  # pixels, height and width of the LR patches
     threads: int | None  # CPU threads; None on a GPU
 
-    @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        threads = [f"{self.threads}t"] if self.threads else []
-        options = [f"{k}={v}" for k, v in sorted(self.options.items())]
-        parts = ["step", self.model, *options, self.device_name, *threads, f"{self.patch}x{self.patch}", self.precision]
-        return "__".join(map(slug, parts)) + ".json"
-
 
 @dataclass
 class StepMeasurement:
@@ -41,10 +35,17 @@ class StepMeasurement:
     memory: Memory | None
     error: str = ""
 
+    @property
+    def rank(self) -> Rank:
+        """How much it holds."""
+        return self.runtime.rank if self.runtime and not self.error else Rank.FAILED
+
 
 @dataclass
-class StepRecord:
-    """Everything measured in one run."""
+class StepRecord(Kept):
+    """Everything measured of one network's training steps. Only backends that share a run compare."""
+
+    CELLS: ClassVar = {"measurements": lambda m: (m.backend, m.batch)}
 
     settings: StepSettings
     created: str  # UTC, ISO 8601
@@ -53,11 +54,18 @@ class StepRecord:
     schema: int = SCHEMA
 
     @property
-    def file_name(self) -> str:
-        """A name that says the provenance."""
-        return self.settings.file_name
+    def identity(self) -> dict[str, Any]:
+        """The network, the patch, and the machine."""
+        return {"settings": dataclasses.asdict(self.settings), "versions": versions(self.environment)}
+
+    @property
+    def words(self) -> list[str]:
+        """Network, device, patch, precision."""
+        s = self.settings
+        parts = ["step", s.model, *(f"{k}={v}" for k, v in sorted(s.options.items())), s.device_name]
+        return [*parts, f"{s.threads}t" if s.threads else "", f"{s.patch}x{s.patch}", s.precision]
 
 
 def read_step(path: Path) -> StepRecord:
     """Read a record back. Raises EsrError for any other file."""
-    return read_as(StepRecord, SCHEMA, path)
+    return read_as(StepRecord, path)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bench.record import Record
-from bench.record_file import write_record
 from bench.report.lookup import DeviceRecords, load
 from tests.bench.report.records import full_set
+from tests.kept import write_record
 
 MakeDevice = Callable[[Sequence[Record]], DeviceRecords]
 

@@ -94,11 +94,10 @@ def record(model: str, display_name: str | None = None, **changes: Any) -> Recor
     return Record(model=model, display_name=display_name or model, settings=settings, **parts)
 
 
-def runtime(median: float, cold: float | None = None) -> Runtime:
+def runtime(median: float, cold: float | None = None, run: str = "one run") -> Runtime:
     """Nine samples around `median`."""
     samples = [median * (1 + 0.002 * step) for step in range(-4, 5)]
-    in_turn = ["dvmsr", "rlfn"]
-    return Runtime(cold_ms=cold or 3 * median, warmup_ms=[median], samples_ms=samples, interleaved_with=in_turn)
+    return Runtime(cold or 3 * median, [median], samples, interleaved_with=["dvmsr", "rlfn"], run=run)
 
 
 def memory(mebibytes: float) -> Memory:
@@ -246,7 +245,6 @@ def scan_record(measurements: list[Measurement], device: str = "cpu", threads: i
         machine,
         {"mamba_ssm": False, "causal_conv1d": False},
         measurements,
-        complete=True,
     )
 
 
@@ -271,7 +269,6 @@ def accuracy_record(results: list[VariantAccuracy]) -> AccuracyRecord:
         EXACT,
         None,
         results,
-        complete=True,
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.record_file import write_record
 from bench.report.attribution import (
     attribution_body,
     attribution_files,
@@ -23,6 +22,7 @@ from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.studies.attribution.record import BlurPath, LamRecord
 from tests.bench.report.records import field_record, lam_record
+from tests.kept import write_record
 
 
 def spike() -> LamRecord:

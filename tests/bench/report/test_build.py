@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.record_file import write_record
 from bench.report.build import build, main
 from bench.report.lookup import load
 from tests.bench.report.records import RLFN_COUNTS, complexity, full_set, record
-from tests.commands import ROOT, run
+from tests.commands import ROOT, run, run_anew
+from tests.kept import write_record
 
 FILES = {
     "report.html",
@@ -107,9 +107,15 @@ def test_help_gives_defaults_and_an_example() -> None:
     assert "example: python bench/report/build.py" in text
 
 
+def test_a_report_does_not_wait_for_pytorch() -> None:
+    done = run_anew("-c", "import sys, bench.report.build; sys.exit('torch' in sys.modules)")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_report_uses_records_alone() -> None:
     """No module of it imports torch, a network or a measurement."""
     records = {
+        "bench.identity",
         "bench.record",
         "bench.record_file",
         "bench.studies.roofline.record",

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from bench.record_file import write_record
 from bench.report.build import main
 from bench.report.crops import crop_cells, crop_groups, crops_body, crops_csv, crops_files, why
 from bench.report.lookup import load
@@ -12,6 +11,7 @@ from bench.report.web.crops import MOST_BYTES, crops_view
 from bench.studies.attribution.record import image_of
 from bench.studies.crops.record import Chosen
 from tests.bench.report.crops import CHOSEN, crop_record, crop_records, place
+from tests.kept import write_record
 
 
 def test_networks_of_one_place_stand_side_by_side_bicubic_first() -> None:
@@ -71,7 +71,9 @@ def test_devices_are_never_mixed_and_damage_is_named(full_folder: Path, tmp_path
     assert [r.network.model for r in studies.of(devices[0]).crops].count("span") == 0
     assert [e.file for e in studies.homeless(devices)] == [elsewhere.file_name]
     reasons = {entry.file: entry.reason for entry in studies.left_out}
-    assert reasons[f"crops/{damaged.file_name}"].startswith("the file holds a picture of 8x8, not 16x16")
+    assert reasons[f"crops/{damaged.file_name}"].startswith(
+        "the file is damaged (it holds a picture of 8x8, not 16x16)"
+    )
     assert set(reasons) == {f"crops/{damaged.file_name}", "crops/crop__cut.json"}
     out = tmp_path / "out"
     assert main(["--records", str(full_folder), "--out", str(out)]) == 0

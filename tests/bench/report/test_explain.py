@@ -124,7 +124,7 @@ def test_without_records_each_says_what_to_run(make_device: MakeDevice) -> None:
 def test_citations_name_record_field_and_value(full_device: DeviceRecords) -> None:
     text = finding_markdown(finding(full_device, "a"))
     assert "| as released, without the skip | 32.213 dB | `quality.Set5.psnr_y` | [1]" in " ".join(text.split())
-    assert "[2] `dvmsr__vimm_skip=true__test-cpu__2t__256x256__fp32__chunked.json`" in text
+    assert "[2] `dvmsr__vimm_skip=true__test-cpu__2t__256x256__fp32__chunked__" in text
 
 
 def test_two_checkpoints_are_no_proof_even_if_they_lie_as_far_apart(make_device: MakeDevice) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bench.record import OpCount, Quality, Record, Runtime, WeightsInfo
-from bench.record_file import write_record
 from bench.report.lookup import Query, load
 from models.errors import EsrError
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import complexity, memory, quality, record, runtime
+from tests.kept import write_record
 
 PARAMETERS = Query("dvmsr", "complexity.parameters")
 

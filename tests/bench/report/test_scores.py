@@ -1,12 +1,10 @@
 """NTIRE scores of the report's networks: who is scored, over what, and what is not claimed."""
 
 import math
-from dataclasses import replace
 
 import pytest
 
-from bench.record import Record, Runtime
-from bench.report.headline import sampled_together
+from bench.record import Record
 from bench.report.scores import scores_body, scores_csv, year_scores
 from bench.report.web.ranks import score_part, score_texts
 from bench.score import NOT_MEASURED
@@ -18,7 +16,7 @@ PARTY = ("span", "dvmsr", "rlfn", "bicubic")
 
 def timed(model: str, median: float, party: tuple[str, ...] = PARTY, parameters: int = 150_688) -> Record:
     """A network that was timed in turn with the others of its party."""
-    of_party = Runtime(3 * median, [median], runtime(median).samples_ms, [name for name in party if name != model])
+    of_party = runtime(median, run=" ".join(sorted(party)))
     counts = complexity(parameters, flops_published=9_833_808_000, flops=20 * 10**9, macs=9 * 10**9)
     return record(model, model.upper(), complexity=counts, runtime=of_party)
 
@@ -56,16 +54,6 @@ def test_the_gate_is_never_passed_unmeasured(make_device: MakeDevice) -> None:
     assert "RLFN is not ranked: 26.10 dB on DIV2K_LSDIR_valid, below 26.90." in text
     grid = score_part(latest, *map(str, score_texts(latest))).grids[0]
     assert {row[0].text: row[-1].text for row in grid.rows} == gates
-
-
-def test_one_run_means_the_same_party() -> None:
-    span, dvmsr = timed("span", 100.0), timed("dvmsr", 200.0)
-    assert sampled_together(span, dvmsr)
-    later = timed("dvmsr", 200.0, ("dvmsr", "span", "rlfn"))  # another run, of which span's record knows nothing
-    assert not sampled_together(span, later)
-    assert not sampled_together(timed("span", 1.0, ("span", "x")), timed("dvmsr", 1.0, ("dvmsr", "y")))
-    assert not sampled_together(span, replace(dvmsr, runtime=None))
-    assert sampled_together(timed("span", 1.0, ("span", "dvmsr")), timed("dvmsr", 1.0, ("dvmsr", "span")))
 
 
 def test_sensitivity_and_large_scores(make_device: MakeDevice) -> None:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from bench.record_file import write_record
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.training import training_body, training_csv
 from bench.training_record import LossPoint, Score, TrainingRecord, write_training
 from tests.bench.report.records import full_set
+from tests.kept import write_record
 
 
 def run(name: str, steps: int = 100, device: str = "Test CPU") -> TrainingRecord:

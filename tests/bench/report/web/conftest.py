@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.record_file import write_record
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.studies import load_studies
@@ -16,6 +15,7 @@ from tests.bench.report.test_challenges import failed, team
 from tests.bench.report.test_scores import timed
 from tests.bench.report.web.browser import CHROMIUM, Page, browser
 from tests.bench.report.web.test_page import evil_record
+from tests.kept import write_record
 
 WIDTHS = (1440, 390)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from bench.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
-from bench.record_file import write_record
 from bench.report.build import build, main
 from bench.report.lookup import load
 from bench.report.studies import Studies
@@ -34,6 +33,7 @@ from tests.bench.report.records import (
     scan_measurement,
     scan_record,
 )
+from tests.kept import write_record
 
 LARGEST = 6 * 2**20
 EVIL = "<script>document.title='run'</script>\"'><img src=x onerror=\"document.title='run'\">"
