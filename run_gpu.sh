@@ -56,8 +56,8 @@ done
 run bench/scaling.py --device cuda --out "$out/scaling" --reuse --time-budget 2 --longest 5 \
     --model dvmsr rlfn_ntire swinir_light
 echo "== training steps"
-run bench/step.py --device cuda --out "$out/step" --time-budget 15
-run bench/step.py --device cuda --out "$out/step" --time-budget 15 --precision bf16
+run bench/step.py --device cuda --out "$out/step" --time-budget 15 --reuse
+run bench/step.py --device cuda --out "$out/step" --time-budget 15 --reuse --precision bf16
 if [ -n "${TRAIN_STEPS-}" ]; then
     echo "== training"
     n=$TRAIN_STEPS

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bench.identity import slug
 from bench.report import markup
-from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, worst_errors
+from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, timed_apart, worst_errors
 from bench.studies.scan.record import ScanLeftOut, ScanRecord
 
 MEBI = 2**20
@@ -38,6 +38,9 @@ def scan_body(records: Sequence[ScanRecord], plot_names: Sequence[str]) -> str:
         if errors:
             intro = "Largest relative error against `reference` in float64"
             parts.append(f"{intro}:\n\n{markup.markdown_table(headers, errors)}")
+        if cells := timed_apart(record):
+            which = "; ".join(cell.text for cell in cells)
+            parts.append(f"Not all backends timed together, in table and figure alike, in these cells: {which}.")
         if lines := left_out_lines(record):
             parts.append("Left out:\n\n" + "\n".join(f"- {markup.without_paths(line)}" for line in lines))
     return "\n\n".join(parts) + "\n"

@@ -98,6 +98,14 @@ def rows(record: ScanRecord) -> list[Row]:
     return [_row(m, record, found) for m in ordered]
 
 
+def timed_apart(record: ScanRecord) -> list[Cell]:
+    """Cells whose backends were not all sampled in turn, so that some of their times do not compare."""
+    runs: dict[Cell, set[str]] = {}
+    for m in record.measurements:
+        runs.setdefault(m.cell, set()).add(m.runtime.run)
+    return [cell for cell, found in runs.items() if len(found) > 1]
+
+
 def _row(m: Measurement, record: ScanRecord, found: dict[tuple[Cell, str], Measurement]) -> Row:
     timing = summarise(m.runtime.samples_ms)
     speedups = {

@@ -12,6 +12,7 @@ from bench.report.scan_plot import draw_scan
 from bench.report.sections import study_sections
 from bench.report.studies import Studies, load_studies
 from bench.studies.accuracy.record import AccuracyVariant
+from bench.studies.scan.figures import rows
 from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
 from tests.bench.report.records import (
     BASE,
@@ -67,6 +68,15 @@ def test_what_was_left_out_is_said_with_its_estimate() -> None:
     last = scan_csv([record]).splitlines()[-1]
     assert last.startswith("Test CPU,2,fp32,120,16,forward,1,65536,reference,,")
     assert ",one call would take about 99 s,99," in last
+
+
+def test_backends_of_different_runs_have_no_speed_up_and_are_named() -> None:
+    record = small_scan()
+    first = record.measurements[0]
+    assert "timed together" not in scan_body([record], ["x.png"])
+    first.runtime.run = "another run"
+    assert f"in these cells: {first.cell.text}." in scan_body([record], ["x.png"])
+    assert all(not row.speedups for row in rows(record) if row.measurement is first)
 
 
 def test_csv_lines_are_as_long_as_their_header() -> None:
