@@ -8,11 +8,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import signal
-import warnings
 
 from bench.arguments import parse_device, settle_threads
 from bench.choice import parse_options
+from bench.command import carry_out
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
 from bench.record_file import write_bytes
@@ -24,8 +23,6 @@ from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends
 
-FILE_WIDTH = 140  # columns, where the output is not a terminal
-INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
 DATASETS = ("Set5", "Set14", "B100")
 EXAMPLES = """examples:
   python bench/accuracy.py                                  DVMSR on Set5, Set14 and B100
@@ -37,28 +34,23 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a variant failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.simplefilter("ignore")
-    records: list[AccuracyRecord] = []
-    try:
+    out, tell = open_console()
+
+    def work() -> int:
+        records: list[AccuracyRecord] = []
         for plan in make_plans(arguments, tell):
             record = run(plan, tell)
             stem = plan.out / record.file_name
             write_bytes(stem.with_suffix(".csv"), accuracy_csv([record]).encode())
             write_bytes(stem.with_suffix(".md"), f"# Accuracy\n\n{accuracy_body([record])}".encode())
             records.append(record)
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; the finished variants are in {arguments.out}")
-        return INTERRUPTED
-    for record in records:
-        print_cells(out, f"{record.display_name} on {record.device_name}", *accuracy_cells(record), left=3)
-        for line in [*left_out_lines(record), str(arguments.out / record.file_name)]:
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
-    return 1 if any(record.left_out for record in records) else 0
+        for record in records:
+            print_cells(out, f"{record.display_name} on {record.device_name}", *accuracy_cells(record), left=3)
+            for line in [*left_out_lines(record), str(arguments.out / record.file_name)]:
+                out.print(line, markup=False, highlight=False, soft_wrap=True)
+        return 1 if any(record.left_out for record in records) else 0
+
+    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
 
 
 def _parser() -> argparse.ArgumentParser:

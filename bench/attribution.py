@@ -9,12 +9,11 @@ if not __package__:
 
 import argparse
 import math
-import signal
-import warnings
 from dataclasses import replace
 
 from bench.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.choice import parse_choice
+from bench.command import carry_out
 from bench.console import open_console
 from bench.datasets import ImagePair, find_dataset, read_rgb
 from bench.record_file import write_bytes
@@ -24,8 +23,6 @@ from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture,
 from bench.summary import print_cells
 from models.errors import EsrError
 
-FILE_WIDTH = 140  # columns, where the output is not a terminal
-INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
 PHOTO_SIZE = 256  # pixels a side of the HR photo that is taken where no image is named, the size the paper uses
 LARGEST_KERNEL = 99
 EXAMPLES = """examples:
@@ -39,10 +36,9 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.simplefilter("ignore")
-    try:
+    out, tell = open_console()
+
+    def work() -> int:
         plan = make_plan(arguments)
         lams, fields, failed = run(plan, tell)
         files = attribution_files(lams, fields)
@@ -50,17 +46,13 @@ def main(argv: list[str] | None = None) -> int:
             files["attribution.md"] = f"# Attribution\n\n{attribution_body(lams, fields)}".encode()
         for name, data in files.items():
             write_bytes(plan.out / name, data)
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; the finished networks are in {arguments.out}")
-        return INTERRUPTED
-    print_cells(out, "Local attribution", *lam_cells(lams), left=3)
-    print_cells(out, "Effective receptive field", *field_cells(fields), left=2)
-    for name in [*(r.file_name for r in lams), *(r.file_name for r in fields), *files]:
-        out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
-    return 1 if failed else 0
+        print_cells(out, "Local attribution", *lam_cells(lams), left=3)
+        print_cells(out, "Effective receptive field", *field_cells(fields), left=2)
+        for name in [*(r.file_name for r in lams), *(r.file_name for r in fields), *files]:
+            out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
+        return 1 if failed else 0
+
+    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
 
 
 def _parser() -> argparse.ArgumentParser:

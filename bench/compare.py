@@ -8,24 +8,19 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import logging
 import math
-import signal
-import warnings
 
 from bench.arguments import add_timing_arguments, make_plan
 from bench.choice import parse_choice
+from bench.command import carry_out
 from bench.comparison.regression import judge, read_reference
 from bench.comparison.rounds import empty_record, measure_rounds, start_networks
 from bench.comparison.summary import citation, comparison_cells, verdicts
 from bench.console import open_console
 from bench.store import save
 from bench.summary import print_cells
-from bench.worker import OUT_OF_MEMORY, is_out_of_memory
 from models.errors import EsrError
 
-FILE_WIDTH = 140  # columns, where the output is not a terminal
-INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
 REPEATS = 3
 EXAMPLES = """examples:
   python bench/compare.py rlfn_ntire span                     which is faster, by how much, and how sure that is
@@ -44,11 +39,9 @@ exit status: 0; 1 if a network failed, became slower beyond the tolerance or has
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status, as --help lists them."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends its workers, as Ctrl-C
-    logging.getLogger("fvcore").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")  # what libraries warn of is not the user's business
-    try:
+    out, tell = open_console()
+
+    def work() -> int:
         tolerance = _check(arguments)
         plan = make_plan(arguments)
         subjects = start_networks([parse_choice(text) for text in arguments.model], plan, tell)
@@ -73,18 +66,9 @@ def main(argv: list[str] | None = None) -> int:
         for line in [*lines, *(["", citation(record), ""] if timed else [])]:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         out.print(str(path), markup=False, highlight=False, soft_wrap=True)
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        tell(f"error: {OUT_OF_MEMORY}")
-        return 2
-    except KeyboardInterrupt:
-        tell("interrupted; nothing was written")
-        return INTERRUPTED
-    return 1 if failed else 0
+        return 1 if failed else 0
+
+    return carry_out(work, tell, lambda: "nothing was written")
 
 
 def _parser() -> argparse.ArgumentParser:

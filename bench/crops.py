@@ -8,13 +8,12 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import signal
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.choice import Choice, parse_choice
+from bench.command import carry_out
 from bench.console import open_console
 from bench.datasets import Dataset, find_dataset
 from bench.environment import device_name
@@ -26,8 +25,6 @@ from bench.studies.crops.study import CropsPlan, Square, run
 from bench.summary import print_cells
 from models.errors import EsrError
 
-FILE_WIDTH = 140  # columns, where the output is not a terminal
-INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
 SIZE = 128  # HR pixels a side
 SMALLEST, LARGEST = 16, 256  # records and pages hold crops, not images
 EXAMPLES = """examples:
@@ -42,10 +39,9 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.simplefilter("ignore")
-    try:
+    out, tell = open_console()
+
+    def work() -> int:
         plan = make_plan(arguments)
         records, failed = run(plan, tell)
         beside = _beside(records, plan)
@@ -53,16 +49,12 @@ def main(argv: list[str] | None = None) -> int:
         files["crops.md"] = f"# Crops side by side\n\n{crops_body(beside)}".encode()
         for name, data in files.items():
             write_bytes(plan.out / name, data)
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; what is finished is in {arguments.out}, and the same command goes on with --reuse")
-        return INTERRUPTED
-    print_cells(out, "PSNR of crops", *crop_cells(beside), left=4)
-    for name in [*(r.file_name for r in records), *files]:
-        out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
-    return 1 if failed else 0
+        print_cells(out, "PSNR of crops", *crop_cells(beside), left=4)
+        for name in [*(r.file_name for r in records), *files]:
+            out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
+        return 1 if failed else 0
+
+    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
 
 
 def _parser() -> argparse.ArgumentParser:

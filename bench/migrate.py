@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("folder", nargs="+", type=Path, help="folder with records/, scan/ and so on in it")
     arguments = parser.parse_args(argv)
-    _, tell = open_console(120)
+    _, tell = open_console()
     refused = 0
     try:
         for folder in arguments.folder:

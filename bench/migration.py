@@ -90,6 +90,7 @@ def _comparison(r: Plain) -> None:
                 process["runtime"]["run"] = f"{r['created']} round {number + 1}"
         environments = [process["environment"] for process in network["processes"] if process["environment"]]
         _name(network["settings"], environments[0] if environments else {})
+        r["versions"] = versions(environments[0]) if environments else r.get("versions", {})
 
 
 def _team(r: Plain) -> None:

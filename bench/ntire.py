@@ -8,7 +8,6 @@ if not __package__:
 
 import argparse
 import os
-import signal
 from collections.abc import Sequence
 
 import torch
@@ -17,6 +16,7 @@ from bench.arguments import parse_device
 from bench.challenge.layout import Checkout, read_checkout
 from bench.challenge.record import Conditions
 from bench.challenge.session import Plan, run
+from bench.command import carry_out
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, find_dataset, list_datasets
 from bench.environment import describe, device_name
@@ -26,8 +26,6 @@ from bench.score import RULES
 from models.errors import EsrError
 
 CHALLENGE_SETS = ("DIV2K_LSDIR_valid", "DIV2K_LSDIR_test")
-FILE_WIDTH = 160
-INTERRUPTED = 130
 DESCRIPTION = """Measure and rank the submissions of an NTIRE efficient-SR checkout (2022 to 2026).
 
 Every submission runs in a process and a copy of the checkout of its own, with limits; the checkout itself is only read.
@@ -44,24 +42,21 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0, also where teams failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    _, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    _, tell = open_console()
+
+    def work() -> int:
         plan = make_plan(arguments, tell)
         tell(f"running the code of {len(plan.teams)} teams, each in a copy of {arguments.repo} and with limits")
         records = run(plan, tell)
         rule = arguments.rule or (plan.checkout.year if plan.checkout.year in RULES else max(RULES))
         report = challenge_report(records, rule, plan.baseline, arguments.published, plan.out)
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; the teams that were finished are kept in {arguments.out}, and the same command continues")
-        return INTERRUPTED
-    print(report.summary)  # noqa: T201  # the command's result
-    for path in report.files:
-        print(path)  # noqa: T201
-    return 0
+        print(report.summary)  # noqa: T201  # the command's result
+        for path in report.files:
+            print(path)  # noqa: T201
+        return 0
+
+    kept = f"the teams that were finished are kept in {arguments.out}, and the same command continues"
+    return carry_out(work, tell, lambda: kept)
 
 
 def _parser() -> argparse.ArgumentParser:

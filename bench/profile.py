@@ -10,58 +10,40 @@ if not __package__:
 
 import dataclasses
 import json
-import logging
-import signal
-import warnings
 
 from bench.arguments import build_parser, describe_choices, make_plan
+from bench.command import carry_out
 from bench.console import Tell, open_console
 from bench.session import run
 from bench.subject import Subject
 from bench.summary import print_summary
-from bench.worker import OUT_OF_MEMORY, is_out_of_memory
-from models.errors import EsrError
-
-FILE_WIDTH = 120  # columns, where the output is not a terminal
-INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
+    out, tell = open_console()
     if arguments.list:
         out.print(describe_choices(), markup=False, highlight=False, soft_wrap=True)
         return 0
     if not arguments.model:
         parser.error("no network named; give --model NAME (--list shows them)")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends its workers and says what is kept, as Ctrl-C
-    logging.getLogger("fvcore").setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")  # what libraries warn of is not the user's business; records say what matters
-    try:
+
+    def work() -> int:
         plan = make_plan(arguments)
         subjects = run(plan, tell)
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        tell(f"error: {OUT_OF_MEMORY}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; what was finished is in {arguments.out}, and --reuse continues from there")
-        return INTERRUPTED
-    records = [subject.record for subject in subjects]
-    _tell_left_out(subjects, tell)
-    if arguments.json:
-        out.print_json(json.dumps([dataclasses.asdict(subject.stored or subject.record) for subject in subjects]))
-    else:
-        print_summary(out, records)
-        for record in records:
-            out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-    return 1 if any(subject.error for subject in subjects) else 0
+        records = [subject.record for subject in subjects]
+        _tell_left_out(subjects, tell)
+        if arguments.json:
+            out.print_json(json.dumps([dataclasses.asdict(subject.stored or subject.record) for subject in subjects]))
+        else:
+            print_summary(out, records)
+            for record in records:
+                out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
+        return 1 if any(subject.error for subject in subjects) else 0
+
+    return carry_out(work, tell, lambda: f"what was finished is in {arguments.out}, and --reuse continues from there")
 
 
 def _tell_left_out(subjects: list[Subject], tell: Tell) -> None:

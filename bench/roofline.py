@@ -7,11 +7,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as in bench/profile.py
 
 import argparse
-import signal
-import warnings
 
 from bench.arguments import PRECISIONS, parse_device, parse_size, settle_threads
 from bench.choice import parse_choice
+from bench.command import carry_out
 from bench.console import open_console
 from bench.report.roofline import common_settings, kind_cells, layer_cells, network_cells, titles
 from bench.store import find
@@ -20,8 +19,6 @@ from bench.studies.roofline.study import RooflinePlan, begin, run
 from bench.summary import print_cells
 from models.errors import EsrError
 
-FILE_WIDTH = 160
-INTERRUPTED = 130
 RUNS = {"cpu": 5, "cuda": 20}
 EXAMPLES = """examples:
   python bench/roofline.py --model dvmsr rlfn swinir_light
@@ -36,12 +33,11 @@ a large matrix product, whichever is longer; both rates are measured here, in th
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.simplefilter("ignore")
-    records: list[RooflineRecord] = []
-    failed = 0
-    try:
+    out, tell = open_console()
+
+    def work() -> int:
+        records: list[RooflineRecord] = []
+        failed = 0
         for plan in make_plans(arguments):
             try:
                 record = begin(plan)
@@ -49,20 +45,16 @@ def main(argv: list[str] | None = None) -> int:
             except EsrError as error:
                 failed += 1
                 tell(f"failed: {error}")
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; the finished networks are in {arguments.out}")
-        return INTERRUPTED
-    if records:
-        print_cells(out, f"Roofline at {common_settings(records)}", *network_cells(records))
-        print_cells(out, "By layer type", *kind_cells(records), left=2)
-    for name, record in zip(titles(records), records, strict=True) if records else ():
-        print_cells(out, f"{name}: slowest layers", *layer_cells(record, arguments.layers), left=3)
-    for record in records:
-        out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-    return 1 if failed else 0
+        if records:
+            print_cells(out, f"Roofline at {common_settings(records)}", *network_cells(records))
+            print_cells(out, "By layer type", *kind_cells(records), left=2)
+        for name, record in zip(titles(records), records, strict=True) if records else ():
+            print_cells(out, f"{name}: slowest layers", *layer_cells(record, arguments.layers), left=3)
+        for record in records:
+            out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
+        return 1 if failed else 0
+
+    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
 
 
 def _parser() -> argparse.ArgumentParser:

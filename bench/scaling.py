@@ -7,11 +7,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as in bench/profile.py
 
 import argparse
-import signal
-import warnings
 
 from bench.arguments import PRECISIONS, parse_device, settle_threads
 from bench.choice import parse_choice
+from bench.command import carry_out
 from bench.console import open_console
 from bench.datasets import find_dataset
 from bench.report.scaling import image_cells, point_cells
@@ -21,8 +20,6 @@ from bench.summary import print_cells
 from models.errors import EsrError
 
 SIZES = (64, 128, 256, 512, 1024, 2048)
-FILE_WIDTH = 140
-INTERRUPTED = 130
 EXAMPLES = """examples:
   python bench/scaling.py --model dvmsr rlfn swinir_light
   python bench/scaling.py --model swinir_light --tile 64 --overlap 16 --data Set5   what tiles cost in time and dB
@@ -33,25 +30,20 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.simplefilter("ignore")
-    records: list[ScalingRecord] = []
-    try:
+    out, tell = open_console()
+
+    def work() -> int:
+        records: list[ScalingRecord] = []
         for plan in make_plans(arguments):
             records.append(run(plan, tell))
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; the finished sizes are in {arguments.out}")
-        return INTERRUPTED
-    for record in records:
-        print_cells(out, f"{record.display_name} on {record.device_name}", *point_cells(record))
-        if record.images:
-            print_cells(out, f"tiles of {record.tile}, context {record.overlap}", *image_cells(record))
-        out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-    return 0
+        for record in records:
+            print_cells(out, f"{record.display_name} on {record.device_name}", *point_cells(record))
+            if record.images:
+                print_cells(out, f"tiles of {record.tile}, context {record.overlap}", *image_cells(record))
+            out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
+        return 0
+
+    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,13 +9,12 @@ if not __package__:
 
 import argparse
 import math
-import signal
-import warnings
 
 import torch
 from rich.console import Console
 
 from bench.arguments import MOST_THREADS, parse_device
+from bench.command import carry_out
 from bench.console import open_console
 from bench.environment import device_name
 from bench.record_file import write_bytes
@@ -29,8 +28,6 @@ from bench.studies.scan.study import ScanPlan, new_record, run
 from bench.summary import print_cells
 from models.errors import EsrError
 
-FILE_WIDTH = 160  # columns, where the output is not a terminal
-INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
 DIV2K = 339 * 510  # tokens of a typical LR image
 LENGTHS = [1024, 4096, 16_384, 65_536, DIV2K, 262_144, 1_048_576]
 TRAINING = (64, 4096)  # batch and L of 64x64 patches
@@ -48,29 +45,28 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a backend failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.simplefilter("ignore")
-    record = None
-    try:
+    out, tell = open_console()
+    records: list[ScanRecord] = []  # the one that is being filled, for what is said of an interrupt
+
+    def work() -> int:
         plan = make_plan(arguments)
         record = new_record(plan)
         tell(f"one big copy moves {copy_rate(record.machine) / 1e9:,.1f} GB/s")
         if arguments.reuse and (old := find(record, plan.out)):
             tell(f"continuing {old.file_name}")
             record = merge(old, record)
+        records.append(record)
         record = run(plan, record, tell)
         write_bytes((plan.out / record.file_name).with_suffix(".csv"), scan_csv([record]).encode())
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        kept = f"{len(record.measurements)} finished measurements are" if record else "nothing is"
-        tell(f"interrupted; {kept} in {arguments.out}, and --reuse continues from there")
-        return INTERRUPTED
-    _print_summary(out, record)
-    out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-    return 1 if any("failed" in entry.reason for entry in record.left_out) else 0
+        _print_summary(out, record)
+        out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
+        return 1 if any("failed" in entry.reason for entry in record.left_out) else 0
+
+    def kept() -> str:
+        finished = f"{len(records[0].measurements)} finished measurements are" if records else "nothing is"
+        return f"{finished} in {arguments.out}, and --reuse continues from there"
+
+    return carry_out(work, tell, kept)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,14 +9,13 @@ if not __package__:
 
 import argparse
 import math
-import signal
-import warnings
 from contextlib import ExitStack
 
 import torch
 
 from bench.arguments import parse_device
 from bench.choice import parse_options
+from bench.command import carry_out
 from bench.console import Tell, open_console
 from bench.environment import describe, device_name, now
 from bench.progress import passes
@@ -30,8 +29,6 @@ from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends
 
-FILE_WIDTH = 160  # columns, where the output is not a terminal
-INTERRUPTED = 130  # exit status, as a shell reports Ctrl-C
 RUNS = {"cpu": 5, "cuda": 50}
 EXAMPLES = """examples:
   python bench/step.py                                    DVMSR, batches of 16 and 64 patches of 64x64
@@ -43,10 +40,9 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a backend failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console(FILE_WIDTH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.simplefilter("ignore")
-    try:
+    out, tell = open_console()
+
+    def work() -> int:
         record, device, backends = _prepare(arguments)
         if arguments.reuse and (old := find(record, arguments.out)):
             tell(f"continuing {old.file_name}")
@@ -57,18 +53,16 @@ def main(argv: list[str] | None = None) -> int:
                 found = _measure(record.settings, device, backends, batch, arguments, tell)
                 record.measurements = [*others, *found]
             record = save(record, arguments.out)
-    except EsrError as error:
-        tell(f"error: {error}")
-        return 2
-    except KeyboardInterrupt:
-        tell(f"interrupted; the batch sizes that were finished are in {arguments.out}; --reuse continues from there")
-        return INTERRUPTED
-    s = record.settings
-    print_cells(
-        out, f"Training step of {s.model} on {s.device_name}, {s.patch}x{s.patch}, {s.precision}", *step_cells(record)
-    )
-    out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-    return 1 if any(m.error for m in record.measurements) else 0
+        s = record.settings
+        print_cells(
+            out,
+            f"Training step of {s.model} on {s.device_name}, {s.patch}x{s.patch}, {s.precision}",
+            *step_cells(record),
+        )
+        out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
+        return 1 if any(m.error for m in record.measurements) else 0
+
+    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
 
 
 def _parser() -> argparse.ArgumentParser:

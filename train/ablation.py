@@ -49,7 +49,7 @@ class Row:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 2 for a wrong call or a run that failed, 130 if interrupted."""
-    out, tell = open_console(FILE_WIDTH)
+    out, tell = open_console()
     warnings.simplefilter("ignore")
     description = "Train the rows of one of the paper's Tables 3 to 8, and write the table beside the paper's figures."
     parser = build_parser("ablation.py", description, EXAMPLES)

@@ -61,7 +61,7 @@ class Estimate:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, or 2 for a wrong call, data that is missing or a disk too small."""
-    out, tell = open_console(FILE_WIDTH)
+    out, tell = open_console()
     warnings.simplefilter("ignore")
     arguments = _parser().parse_args(argv)
     try:

@@ -35,7 +35,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, or 2 for a wrong call."""
-    out, tell = open_console(FILE_WIDTH)
+    out, tell = open_console()
     warnings.simplefilter("ignore")
     description = "Patches a second of the loader alone, beside those that training steps take from memory."
     parser = build_parser("throughput.py", description, EXAMPLES)

@@ -33,7 +33,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, 1 for a run that failed, 2 for a wrong call, 130 or 143 for one that was stopped."""
-    out, tell = open_console(FILE_WIDTH)
+    out, tell = open_console()
     warnings.simplefilter("ignore")
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
     parser = build_parser("train.py", "Train a super-resolution network by one YAML file of settings.", EXAMPLES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.identity import Kept, versions
+from bench.identity import Kept
 from bench.record import Complexity, Runtime, Settings, WeightsInfo
 from bench.record_file import read_as
 
@@ -53,17 +53,17 @@ class ComparisonRecord(Kept):
     runs: int  # samples asked for in each process
     time_budget_s: float  # of each network in each round
     networks: list[Compared]
+    versions: dict[str, Any] = field(default_factory=dict)  # that change times
     schema: int = SCHEMA
 
     @property
     def identity(self) -> dict[str, Any]:
         """The networks with their weights, in order, and the conditions."""
         networks = [[n.label, n.model, n.options, n.weights.sha256 or n.weights.status] for n in self.networks]
-        environments = [p.environment for n in self.networks for p in n.processes if p.environment]
         return {
             "networks": networks,
             "settings": [dataclasses.asdict(n.settings) for n in self.networks],
-            "versions": versions(environments[0]) if environments else {},
+            "versions": self.versions,
         }
 
     @property

@@ -8,6 +8,7 @@ from bench.arguments import Plan
 from bench.choice import Choice
 from bench.comparison.record import Compared, ComparisonRecord, Process
 from bench.console import Tell
+from bench.identity import versions
 from bench.progress import passes
 from bench.runtime import measure_runtimes
 from bench.statistics import summarise
@@ -33,7 +34,10 @@ def empty_record(subjects: Sequence[Subject], plan: Plan, repeats: int) -> Compa
         Compared(s.name, r.model, r.options, r.weights, r.settings, r.complexity)
         for s, r in ((s, s.record) for s in subjects)
     ]
-    return ComparisonRecord(subjects[0].record.created, repeats, plan.runs, plan.time_budget_s, networks)
+    first = subjects[0].record
+    return ComparisonRecord(
+        first.created, repeats, plan.runs, plan.time_budget_s, networks, versions(first.environment)
+    )
 
 
 def measure_rounds(record: ComparisonRecord, subjects: Sequence[Subject], plan: Plan, tell: Tell) -> None:
