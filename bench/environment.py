@@ -87,10 +87,12 @@ def _gpu(device: torch.device) -> dict[str, Any]:
 
 def _nvml(uuid: str) -> dict[str, Any]:
     """Driver, clocks (MHz), temperature (degrees C), power (W) and other processes, where NVML answers."""
+    found: dict[str, Any] = {}
     try:
         import pynvml
 
         pynvml.nvmlInit()
+        found["driver"] = pynvml.nvmlSystemGetDriverVersion()  # first: it is part of what a record is of
         # By identity: NVML's order of devices is not CUDA's.
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
         # Ours are this process, the one that started it, and the workers of the networks measured in turn with it.
@@ -100,7 +102,7 @@ def _nvml(uuid: str) -> dict[str, Any]:
         # In a container NVML may report the host's process numbers, which say nothing here.
         others = len(running - ours) if os.getpid() in running else None
         return {
-            "driver": pynvml.nvmlSystemGetDriverVersion(),
+            **found,
             "sm_clock_mhz": pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM),
             "memory_clock_mhz": pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_MEM),
             "temperature_c": pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU),
@@ -108,7 +110,7 @@ def _nvml(uuid: str) -> dict[str, Any]:
             "other_processes": others,
         }
     except Exception as error:  # NVML is absent or forbidden in many containers, and a record is still worth having
-        return {"nvml": f"not available ({type(error).__name__})"}
+        return {**found, "nvml": f"not available ({type(error).__name__})"}
 
 
 def _version(package: str) -> str | None:

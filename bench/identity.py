@@ -31,9 +31,12 @@ class Kept:
     Attributes:
         CELLS: the fields that hold what was measured: one value (None), or a list, with what tells its entries apart.
             A record that has none is one cell as a whole.
+        GROUPED: those of the fields whose entries are told apart by a pair, of which the first is what was sampled in
+            turn: such a group is replaced as a whole or not at all, since its times compare with each other alone.
     """
 
     CELLS: ClassVar[Mapping[str, TellApart | None]] = {}
+    GROUPED: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -46,10 +49,14 @@ class Kept:
         raise NotImplementedError
 
     @property
+    def canonical(self) -> str:
+        """The identity as text, the same for what was just made and for what was read back: a tuple is a list there."""
+        return json.dumps(self.identity, sort_keys=True, default=str)
+
+    @property
     def key(self) -> str:
         """A checksum of the identity."""
-        text = json.dumps(self.identity, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+        return hashlib.sha256(self.canonical.encode()).hexdigest()[:KEY_DIGITS]
 
     @property
     def file_name(self) -> str:

@@ -229,6 +229,8 @@ class Record(Kept):
 
     def settle(self, old: Any, stayed: Collection[str]) -> None:
         """Drop what is noted as left out and was measured since; date what stayed as it was dated."""
+        if old and "runtime" in stayed:
+            self.environment = old.environment  # in which it was timed
         kept = {"counts" if cell == "complexity" else cell for cell in stayed}
         before = old.provenance if old else {}
         dated = {**self.provenance, **{part: before[part] for part in kept if part in before}}

@@ -56,11 +56,14 @@ def main(argv: list[str] | None = None) -> int:
             tell(f"continuing {old.file_name}")
             record = merge(old, record)
         records.append(record)
-        record = run(plan, record, tell)
+        known = list(record.left_out)
+        stored = run(plan, record, tell)
+        failed = [entry for entry in record.left_out if entry.failed and entry not in known]
+        record = stored
         write_bytes((plan.out / record.file_name).with_suffix(".csv"), scan_csv([record]).encode())
         _print_summary(out, record)
         out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-        return 1 if any("failed" in entry.reason for entry in record.left_out) else 0
+        return 1 if failed else 0
 
     def kept() -> str:
         finished = f"{len(records[0].measurements)} finished measurements are" if records else "nothing is"

@@ -10,7 +10,7 @@ from bench.environment import new_run
 from bench.estimate import LONG_PASS_S, pass_estimate_s
 from bench.progress import passes, step
 from bench.quality import measure_quality
-from bench.record import Runtime
+from bench.record import Runtime, WeightsInfo
 from bench.runtime import measure_runtimes, shortened
 from bench.statistics import summarise
 from bench.subject import Subject, adopt, settle_weights, start_all
@@ -71,6 +71,7 @@ def _settle_weights(subject: Subject, alone: bool, tell: Tell) -> None:
             return  # counts need no weights
         if alone:
             raise
+        subject.record.weights = WeightsInfo("random", note=str(error))
         subject.fail("weights", str(error), tell)
 
 
@@ -153,7 +154,11 @@ def _measure_runtimes(subjects: Sequence[Subject], workers: dict[str, Worker], t
 def _challenge_runtime(subject: Subject, worker: Worker) -> None:
     """The challenge script's timing: every image of the first data set once, in order, nothing before the first."""
     plan, record = subject.plan, subject.record
-    timed = next((q for q in record.quality if q.dataset == record.settings.timed_on), None)
+    name = record.settings.timed_on
+    if name and name not in subject.scored:
+        subject.skip("runtime", f"{name}, whose images are to be timed, was not scored", f"--data {name}")
+        return
+    timed = next((q for q in record.quality if q.dataset == name), None)
     times = [image.time_ms for image in timed.images] if timed else []
     while not timed and len(times) < plan.runs and sum(times) / 1e3 < plan.time_budget_s:
         times.append(worker.sample())
@@ -201,6 +206,7 @@ def _measure_dataset(subject: Subject, worker: Worker, dataset: Dataset) -> None
     quality.peak_memory = worker.read_peak() if gpu else None
     others = [q for q in subject.record.quality if q.dataset != quality.dataset]
     subject.record.quality = [*others, quality]
+    subject.scored.add(dataset.name)
 
 
 def _estimate_s(subject: Subject, dataset: Dataset) -> float | None:

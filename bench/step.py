@@ -47,10 +47,15 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.reuse and (old := find(record, arguments.out)):
             tell(f"continuing {old.file_name}")
             record = merge(old, record)
+        failed: list[str] = []
         for batch in arguments.batch:
             if not _has(record, backends, batch):
                 others = [m for m in record.measurements if m.batch != batch or m.backend not in backends]
                 found = _measure(record.settings, device, backends, batch, arguments, tell)
+                failed += [m.backend for m in found if m.error]
+                for m in found:
+                    if m.error:
+                        tell(f"{m.backend}, batch {batch}, failed: {m.error}")
                 record.measurements = [*others, *found]
             record = save(record, arguments.out)
         s = record.settings
@@ -60,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             *step_cells(record),
         )
         out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-        return 1 if any(m.error for m in record.measurements) else 0
+        return 1 if failed else 0
 
     return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
 
@@ -121,7 +126,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[StepRecord, torch.device, l
 
 def _has(record: StepRecord, backends: list[str], batch: int) -> bool:
     """Whether every backend was measured with this batch size, all of them in one run."""
-    found = {m.backend: m.runtime.run for m in record.measurements if m.batch == batch and m.runtime}
+    measured = (m for m in record.measurements if m.batch == batch and not m.error)
+    found = {m.backend: m.runtime.run for m in measured if m.runtime}
     return set(backends) <= found.keys() and len({found[name] for name in backends}) == 1
 
 

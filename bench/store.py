@@ -31,7 +31,7 @@ def find(record: R, folder: Path) -> R | None:
         old = read_as(type(record), path) if path.is_file() else None
     except EsrError:
         return None
-    return old if old and old.identity == record.identity else None
+    return old if old and old.canonical == record.canonical else None
 
 
 def save(record: R, folder: Path) -> R:
@@ -50,7 +50,7 @@ def save(record: R, folder: Path) -> R:
 
 def merge(old: R, new: R) -> R:
     """The cells of both, each by the rule above, and all else as `new` has it."""
-    merged = copy.copy(new)
+    merged = copy.copy(new if new.CELLS else better(old, new))
     stayed = []
     for name, tell_apart in new.CELLS.items():
         before, after = getattr(old, name), getattr(new, name)
@@ -59,7 +59,11 @@ def merge(old: R, new: R) -> R:
             stayed += [name] * (before is not None and getattr(merged, name) is before)
             continue
         earlier = {tell_apart(cell): cell for cell in before}
-        cells = {**earlier, **{tell_apart(cell): better(earlier.get(tell_apart(cell)), cell) for cell in after}}
+        latest = {tell_apart(cell): cell for cell in after}
+        cells = {**earlier, **{key: better(earlier.get(key), cell) for key, cell in latest.items()}}
+        if name in new.GROUPED:
+            torn = {key[0] for key in latest.keys() & earlier.keys() if rank(latest[key]) < rank(earlier[key])}
+            cells |= {key: cell for key, cell in earlier.items() if key[0] in torn}
         stayed += [f"{name}:{key}" for key, cell in cells.items() if cell is earlier.get(key)]
         setattr(merged, name, list(cells.values()))
     merged.settle(old, stayed)

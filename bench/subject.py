@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.arguments import Plan
@@ -39,6 +39,7 @@ class Subject:
         own: what to open, where the network is the user's own.
         fixed: whether it takes no input but the timed one, so that no data set can be scored.
         error: why it could not be measured further, in one line.
+        scored: the data sets that this run scored.
     """
 
     record: Record
@@ -49,6 +50,7 @@ class Subject:
     own: OwnNetwork | None = None
     fixed: bool = False
     error: str = ""
+    scored: set[str] = field(default_factory=set)
 
     def job(self) -> Job:
         """What its worker builds."""

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, NoReturn, Self
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 540  # a command that hangs fails its test before pytest's own limit ends the whole run
@@ -67,18 +68,28 @@ class Started:
         out: IO[str],
         err: IO[str],
         stderr: IO[str] | None = None,
+        server: str = "",
     ) -> None:
         self.command, self.stderr = _words(command), stderr
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(_server())
+        self._connection.connect(server or _server())
         environment = dict(os.environ if env is None else env)
         request = {"command": self.command, "environment": environment, "folder": str(cwd)}
         data = json.dumps(request).encode() + b"\n"
         sent = socket.send_fds(self._connection, [data], [out.fileno(), err.fileno()])
         self._connection.sendall(data[sent:])
-        self._answers = self._connection.makefile()
-        self.pid = int(self._answers.readline())
+        self.pid = self._answer()
+
+    def _answer(self) -> int:
+        """The next number that the process which waits for the command says; it is read no further."""
+        line = b""
+        while not line.endswith(b"\n"):
+            part = self._connection.recv(1)
+            if not part:
+                raise RuntimeError(f"the process that waits for {self.command} has died")
+            line += part
+        return int(line)
 
     def poll(self) -> int | None:
         """Its exit status, negative for a signal; None while it runs."""
@@ -91,7 +102,7 @@ class Started:
         if self.returncode is None:
             self._connection.settimeout(max(timeout, 0.001))
             try:
-                self.returncode = int(self._connection.recv(16))
+                self.returncode = self._answer()
             except TimeoutError:
                 raise subprocess.TimeoutExpired(self.command, timeout) from None
         return self.returncode
@@ -122,13 +133,26 @@ class Started:
         self.wait()
         if self.stderr:
             self.stderr.close()
-        self._answers.close()
         self._connection.close()
 
 
 def _words(command: tuple[str | Path, ...]) -> list[str]:
     first, *rest = map(str, command)
     return [first if first.startswith("-") else str(ROOT / first), *rest]
+
+
+def make_interpreter(path: Path) -> None:
+    """Write to `path` a program for shell scripts to start as `python`: what it is given is run as by `run`."""
+    code = f"import sys; sys.path[0] = {str(ROOT)!r}; from tests import commands; commands.follow({_server()!r})"
+    path.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-S", "-c", code])} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+
+
+def follow(server: str) -> NoReturn:
+    """Be as the command in this process's arguments, which is run by `server`: its output and its exit status."""
+    first, *rest = sys.argv[1:]
+    words = (first if first.startswith("-") else os.path.abspath(first), *rest)
+    sys.exit(Started(words, None, os.getcwd(), sys.stdout, sys.stderr, server=server).wait())
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.identity import Kept
+from bench.identity import Kept, Rank
 from bench.record import Complexity, Runtime, Settings, WeightsInfo
 from bench.record_file import read_as
 
@@ -57,12 +57,18 @@ class ComparisonRecord(Kept):
     schema: int = SCHEMA
 
     @property
+    def rank(self) -> Rank:
+        """How much it holds: nothing to keep where a network failed."""
+        return Rank.FAILED if any(network.error for network in self.networks) else Rank.WHOLE
+
+    @property
     def identity(self) -> dict[str, Any]:
         """The networks with their weights, in order, and the conditions."""
         networks = [[n.label, n.model, n.options, n.weights.sha256 or n.weights.status] for n in self.networks]
         return {
             "networks": networks,
             "settings": [dataclasses.asdict(n.settings) for n in self.networks],
+            "rounds": self.repeats,
             "versions": self.versions,
         }
 

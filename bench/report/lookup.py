@@ -134,7 +134,7 @@ class DeviceRecords:
             plain = is_plain(record) and s.ntire_compat == query.ntire_compat
             if (part != "quality" and not same_size) or (part != "complexity" and not plain):
                 continue
-            if (part == "runtime" and s.ntire_compat and record.quality) or (query.unfused and s.fused):
+            if (part == "runtime" and s.timed_on) or (query.unfused and s.fused):
                 continue
             if (
                 not accept(record)

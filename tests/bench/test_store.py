@@ -14,12 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import record_file
+from bench.comparison.record import read_comparison
 from bench.identity import Kept, Rank
 from bench.record import Memory, Skipped
 from bench.record_file import read_record
 from bench.store import find, save
+from bench.studies.scan.record import FORWARD, Cell, ScanLeftOut, ScanRecord, read_scan
 from models.errors import EsrError
-from tests.bench.report.records import complexity, quality, record, runtime
+from tests.bench.report.records import complexity, quality, record, runtime, scan_measurement, scan_record
+from tests.bench.test_compare import comparison, network
 from tests.kept import write_record
 
 CELLS = ("counts", "runtime", "Set5", "B100")
@@ -157,6 +160,57 @@ def test_another_version_or_device_is_another_record(tmp_path: Path) -> None:
     paths = {write_record(r, tmp_path) for r in (avx2, avx512, newer, *compat)}
     assert len(paths) == 5
     assert {read_record(p).runtime.samples_ms[4] for p in paths} == {9.0, 6.0, 8.0}
+
+
+def test_options_are_the_same_read_back(tmp_path: Path) -> None:
+    """A tuple is a list in a file, and a number that is a key is text."""
+    timed = record("net", options={"depths": (2, 2), "widths": {1: 8}}, runtime=runtime(9.0))
+    path = write_record(timed, tmp_path)
+    assert find(timed, tmp_path)
+    write_record(dataclasses.replace(timed, runtime=None, complexity=complexity(5)), tmp_path)
+    kept = read_record(path)
+    assert kept.runtime
+    assert kept.complexity
+
+
+def test_what_is_timed_in_turn_is_replaced_together_or_not_at_all(tmp_path: Path) -> None:
+    cell = Cell(1, 64, FORWARD)
+
+    def measured(run: str, cut: bool, *backends: str) -> ScanRecord:
+        found = [scan_measurement(cell, name, 1.0, memory=Memory("m", 1, None, 0)) for name in backends]
+        for m in found:
+            m.runtime.run = run
+        found[0].runtime.interrupted = "too slow" * cut
+        return scan_record(found)
+
+    write_record(measured("first", False, "reference", "chunked"), tmp_path)
+    path = write_record(measured("second", True, "reference", "chunked", "native"), tmp_path)
+    assert {m.backend: m.runtime.run for m in read_scan(path).measurements} == {
+        "reference": "first", "chunked": "first", "native": "second",
+    }  # fmt: skip
+    write_record(measured("third", False, "reference", "chunked"), tmp_path)
+    assert {m.runtime.run for m in read_scan(path).measurements} == {"third", "second"}
+
+
+def test_a_time_alone_keeps_the_memory(tmp_path: Path) -> None:
+    cell = Cell(1, 64, FORWARD)
+    path = write_record(scan_record([scan_measurement(cell, "chunked", 1.0, memory=Memory("m", 7, None, 0))]), tmp_path)
+    again = scan_record([scan_measurement(cell, "chunked", 2.0)])
+    again.left_out = [ScanLeftOut("chunked", "memory failed: no room", cell), ScanLeftOut("warp", "failed: no GPU")]
+    write_record(again, tmp_path)
+    kept = read_scan(path)
+    assert kept.measurements[0].memory == Memory("m", 7, None, 0)
+    assert kept.measurements[0].runtime.samples_ms[4] == 2.0
+    assert [e.backend for e in kept.left_out] == ["warp"]
+    write_record(scan_record([scan_measurement(cell, "warp", 2.0)]), tmp_path)
+    assert read_scan(path).left_out == []
+
+
+def test_a_comparison_that_failed_replaces_none(tmp_path: Path) -> None:
+    good = comparison(network("a", 1.0, 1.1), network("b", 2.0, 2.1))
+    path = write_record(good, tmp_path)
+    assert write_record(comparison(network("a", error="died"), network("b", 3.0, 3.1)), tmp_path) == path
+    assert read_comparison(path) == good
 
 
 def test_a_damaged_file_is_measured_again(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bench.console import Tell
 from bench.datasets import SCALE, Dataset, LoadedPair
 from bench.engine import DTYPES, Image, Job
 from bench.environment import describe, device_name, now
+from bench.identity import Rank
 from bench.metrics import crop_border, finite, luma, psnr
 from bench.progress import Step, step
 from bench.record import Settings, WeightsInfo
@@ -131,7 +132,8 @@ def _kept(record: AccuracyRecord, plan: AccuracyPlan) -> list[VariantAccuracy]:
     if not old:
         return []
     names = {dataset.name for dataset in plan.datasets}
-    return [one for one in old.results if one.dataset not in names or one.variant not in (BASE, EXACT)]
+    others = [one for one in old.results if one.dataset not in names or one.variant not in (BASE, EXACT)]
+    return [one for one in others if one.rank == Rank.WHOLE or one.dataset not in plan.exact]
 
 
 def _new_record(plan: AccuracyPlan) -> tuple[AccuracyRecord, Path]:

@@ -113,6 +113,11 @@ class ScanLeftOut:
         return "failed" in self.reason
 
     @property
+    def of_memory(self) -> bool:
+        """Whether the time was measured, and its memory alone was not."""
+        return self.reason.startswith("memory failed")
+
+    @property
     def inputs(self) -> str:
         """What the errors that were left out are of, in a word; "" where it is a cell or a backend altogether."""
         words = self.reason.removeprefix("errors on ")
@@ -128,6 +133,7 @@ class ScanRecord(Kept):
         "errors": lambda e: (e.backend, e.inputs, e.tensor, e.length),
         "left_out": lambda e: (e.cell, e.backend, e.inputs),
     }
+    GROUPED: ClassVar = frozenset({"measurements"})
 
     settings: ScanSettings
     created: str  # UTC, ISO 8601
@@ -158,11 +164,21 @@ class ScanRecord(Kept):
         ]
 
     def settle(self, old: Any, stayed: Collection[str]) -> None:
-        """Drop what is noted as left out and was measured since."""
-        measured = {(m.cell, m.backend) for m in self.measurements}
+        """Drop what is noted as left out and was measured since; keep a memory that was not measured again."""
+        before = {(m.cell, m.backend): m for m in old.measurements} if old else {}
+        for m in self.measurements:
+            if m.memory is None and (earlier := before.get((m.cell, m.backend))):
+                m.memory = earlier.memory
+        started = {(None, m.backend) for m in self.measurements} | {(None, e.backend) for e in self.errors}
+        measured = started | {(m.cell, m.backend) for m in self.measurements}
+        lacking = {(m.cell, m.backend) for m in self.measurements if m.memory is None}
         found = {(e.inputs.split()[0], backend) for e in self.errors for backend in (e.backend, "all")}
         self.left_out = [
-            e for e in self.left_out if (e.cell, e.backend) not in measured and (e.inputs, e.backend) not in found
+            e
+            for e in self.left_out
+            if (e.of_memory and (e.cell, e.backend) in lacking)
+            or (e.inputs and (e.inputs, e.backend) not in found)
+            or (not e.inputs and not e.of_memory and (e.cell, e.backend) not in measured)
         ]
 
 

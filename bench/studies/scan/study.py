@@ -67,10 +67,9 @@ def run(plan: ScanPlan, record: ScanRecord, tell: Tell) -> ScanRecord:
         cells = [c for c in plan.cells if not has_cell(plan, record, c)] if "time" in plan.measure else []
         with step("scan", total=len(cells)) as progress:
             for cell in cells:
-                known = len(record.left_out)
                 _measure_cell(plan, record, cell, probes, progress)
                 save(record, plan.out)
-                for entry in record.left_out[known:]:
+                for entry in (e for e in record.left_out if e.cell == cell):
                     tell(f"{cell.text}: {entry.backend} left out, {entry.reason}")
                 tell(f"{cell.text}: {_times_text(record, cell)}")
                 progress.advance()
@@ -82,16 +81,18 @@ def has_cell(plan: ScanPlan, record: ScanRecord, cell: Cell) -> bool:
 
     Where one is missing all are measured again, since times of different runs compare with nothing.
     """
-    asked = {v.name for v in plan.variants if v.differs(cell.length)}
-    measured = {m.backend: m.runtime.run for m in record.measurements if m.cell == cell and m.backend in asked}
-    left_out = {e.backend for e in record.left_out if e.cell == cell and not e.failed}
-    return asked <= measured.keys() | left_out and len(set(measured.values())) <= 1
+    asked = {v.name: v for v in plan.variants if v.differs(cell.length)}
+    found = [m for m in record.measurements if m.cell == cell and m.backend in asked]
+    measured = {m.backend for m in found if m.memory or "memory" not in plan.measure}
+    noted = {e.backend for e in record.left_out if e.cell == cell and e.backend in asked and not e.failed}
+    left_out = {name for name in noted if _too_much(plan, record, asked[name], cell)}  # by this plan's budget too
+    return asked.keys() <= measured | left_out and len({m.runtime.run for m in found}) <= 1
 
 
 def has_errors(plan: ScanPlan, record: ScanRecord) -> bool:
     """Whether `record` has the errors of every backend on random inputs of the plan's length."""
     found = {e.backend for e in record.errors if e.inputs == "random" and e.length == plan.error_length}
-    return {v.name for v in plan.variants} <= found
+    return {v.name for v in plan.variants if v.multiple == 1} <= found
 
 
 def _set_up(plan: ScanPlan, record: ScanRecord, tell: Tell) -> list[Variant]:

@@ -45,7 +45,8 @@ class StepMeasurement:
 class StepRecord(Kept):
     """Everything measured of one network's training steps. Only backends that share a run compare."""
 
-    CELLS: ClassVar = {"measurements": lambda m: (m.backend, m.batch)}
+    CELLS: ClassVar = {"measurements": lambda m: (m.batch, m.backend)}
+    GROUPED: ClassVar = frozenset({"measurements"})
 
     settings: StepSettings
     created: str  # UTC, ISO 8601

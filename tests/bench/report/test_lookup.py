@@ -176,7 +176,7 @@ def test_random_and_custom_weights_do_not_pass_for_the_published_ones(make_devic
 
 def test_challenge_style_times_are_asked_for_by_name(make_device: MakeDevice) -> None:
     compat = record("rlfn_ntire", ntire_compat=True, runtime=Runtime(90.0, [], [90.0, 10.0, 20.0]))
-    images = record("dvmsr", ntire_compat=True, runtime=Runtime(9.0, [], [9.0, 1.0]), quality=[quality("Set5", 32)])
+    images = record("dvmsr", ntire_compat=True, timed_on="Set5", runtime=Runtime(9.0, [], [9.0, 1.0]))
     device = make_device([compat, images])
     asked = Query("rlfn_ntire", "runtime.mean_with_first_ms", ntire_compat=True)
     found = device.find(asked)
