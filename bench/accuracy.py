@@ -15,10 +15,10 @@ from bench.command import carry_out
 from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
 from bench.record_file import write_bytes
-from bench.report.accuracy import accuracy_body, accuracy_cells, accuracy_csv, left_out_lines
+from bench.render import print_table, to_csv
+from bench.report.accuracy import accuracy_section, accuracy_table, left_out_lines
 from bench.studies.accuracy.record import AccuracyRecord
 from bench.studies.accuracy.study import AccuracyPlan, list_variants, run
-from bench.summary import print_cells
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends
@@ -41,11 +41,11 @@ def main(argv: list[str] | None = None) -> int:
         for plan in make_plans(arguments, tell):
             record = run(plan, tell)
             stem = plan.out / record.file_name
-            write_bytes(stem.with_suffix(".csv"), accuracy_csv([record]).encode())
-            write_bytes(stem.with_suffix(".md"), f"# Accuracy\n\n{accuracy_body([record])}".encode())
+            write_bytes(stem.with_suffix(".csv"), to_csv(accuracy_table([record])).encode())
+            write_bytes(stem.with_suffix(".md"), f"# Accuracy\n\n{accuracy_section([record]).body}".encode())
             records.append(record)
         for record in records:
-            print_cells(out, f"{record.display_name} on {record.device_name}", *accuracy_cells(record), left=3)
+            print_table(out, accuracy_table([record]))
             for line in [*left_out_lines(record), str(arguments.out / record.file_name)]:
                 out.print(line, markup=False, highlight=False, soft_wrap=True)
         return 1 if any(record.left_out for record in records) else 0

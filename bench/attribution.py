@@ -17,10 +17,10 @@ from bench.command import carry_out
 from bench.console import open_console
 from bench.datasets import ImagePair, find_dataset, read_rgb
 from bench.record_file import write_bytes
-from bench.report.attribution import attribution_body, attribution_files, field_cells, lam_cells
+from bench.render import print_table
+from bench.report.attribution import attribution_section, field_table, lam_table
 from bench.studies.attribution.record import BlurPath, Patch
 from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture, run
-from bench.summary import print_cells
 from models.errors import EsrError
 
 PHOTO_SIZE = 256  # pixels a side of the HR photo that is taken where no image is named, the size the paper uses
@@ -41,13 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> int:
         plan = make_plan(arguments)
         lams, fields, failed = run(plan, tell)
-        files = attribution_files(lams, fields)
-        if lams or fields:
-            files["attribution.md"] = f"# Attribution\n\n{attribution_body(lams, fields)}".encode()
+        files = attribution_section(lams, fields).files() if lams or fields else {}
         for name, data in files.items():
             write_bytes(plan.out / name, data)
-        print_cells(out, "Local attribution", *lam_cells(lams), left=3)
-        print_cells(out, "Effective receptive field", *field_cells(fields), left=2)
+        print_table(out, lam_table(lams))
+        print_table(out, field_table(fields))
         for name in [*(r.file_name for r in lams), *(r.file_name for r in fields), *files]:
             out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
         return 1 if failed else 0

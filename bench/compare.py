@@ -15,10 +15,10 @@ from bench.choice import parse_choice
 from bench.command import carry_out
 from bench.comparison.regression import judge, read_reference
 from bench.comparison.rounds import empty_record, measure_rounds, start_networks
-from bench.comparison.summary import citation, comparison_cells, verdicts
+from bench.comparison.summary import citation, comparison_table, verdicts
 from bench.console import open_console
+from bench.render import print_table
 from bench.store import save
-from bench.summary import print_cells
 from models.errors import EsrError
 
 REPEATS = 3
@@ -54,10 +54,7 @@ def main(argv: list[str] | None = None) -> int:
             reference = read_reference(arguments.against, record.networks[0])
         measure_rounds(record, subjects, plan, tell)
         save(record, arguments.out)
-        s = record.networks[0].settings
-        print_cells(
-            out, f"Times for an input of 1x3x{s.height}x{s.width} on {s.device_name}", *comparison_cells(record)
-        )
+        print_table(out, comparison_table(record))
         failed, lines = any(network.error for network in record.networks), verdicts(record)
         if reference and not failed:
             outcome = judge(reference, record.networks[0], tolerance)

@@ -18,11 +18,11 @@ from bench.console import open_console
 from bench.datasets import Dataset, find_dataset
 from bench.environment import device_name
 from bench.record_file import write_bytes
-from bench.report.crops import crop_cells, crops_body, crops_files
+from bench.render import print_table
+from bench.report.crops import crop_table, crops_section
 from bench.studies.crops.contest import REFERENCE
 from bench.studies.crops.record import CROP, CropRecord, read_crop
 from bench.studies.crops.study import CropsPlan, Square, run
-from bench.summary import print_cells
 from models.errors import EsrError
 
 SIZE = 128  # HR pixels a side
@@ -45,11 +45,10 @@ def main(argv: list[str] | None = None) -> int:
         plan = make_plan(arguments)
         records, failed = run(plan, tell)
         beside = _beside(records, plan)
-        files = crops_files(beside)
-        files["crops.md"] = f"# Crops side by side\n\n{crops_body(beside)}".encode()
+        files = crops_section(beside).files() if beside else {}
         for name, data in files.items():
             write_bytes(plan.out / name, data)
-        print_cells(out, "PSNR of crops", *crop_cells(beside), left=4)
+        print_table(out, crop_table(beside))
         for name in [*(r.file_name for r in records), *files]:
             out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
         return 1 if failed else 0

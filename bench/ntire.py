@@ -21,7 +21,10 @@ from bench.console import Tell, open_console
 from bench.datasets import Dataset, DatasetNotFoundError, find_dataset, list_datasets
 from bench.environment import describe, device_name
 from bench.identity import versions
-from bench.report.challenge import challenge_report
+from bench.record_file import write_bytes
+from bench.render import print_table
+from bench.report.standings import SHORT, Standings, standings_section, standings_table
+from bench.report.teams import baseline
 from bench.score import RULES
 from models.errors import EsrError
 
@@ -42,17 +45,21 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0, also where teams failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    _, tell = open_console()
+    out, tell = open_console()
 
     def work() -> int:
         plan = make_plan(arguments, tell)
         tell(f"running the code of {len(plan.teams)} teams, each in a copy of {arguments.repo} and with limits")
         records = run(plan, tell)
-        rule = arguments.rule or (plan.checkout.year if plan.checkout.year in RULES else max(RULES))
-        report = challenge_report(records, rule, plan.baseline, arguments.published, plan.out)
-        print(report.summary)  # noqa: T201  # the command's result
-        for path in report.files:
-            print(path)  # noqa: T201
+        rule = RULES[arguments.rule or (plan.checkout.year if plan.checkout.year in RULES else max(RULES))]
+        found = Standings(records, rule, None if arguments.published else baseline(records, plan.baseline))
+        files = standings_section(found).files()
+        for name, data in files.items():
+            write_bytes(plan.out / name, data)
+        print_table(out, standings_table(found, SHORT))
+        measured = sum(record.status == "measured" for record in records)
+        for line in (f"{measured} of {len(records)} teams measured", *(str(plan.out / name) for name in files)):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0
 
     kept = f"the teams that were finished are kept in {arguments.out}, and the same command continues"

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import types
 import typing
 from pathlib import Path
@@ -14,11 +13,6 @@ from bench.identity import Kept
 from bench.migration import upgraded
 from bench.record import Record
 from models.errors import EsrError
-
-
-def without_paths(text: str) -> str:
-    """`text` with absolute paths of this machine replaced by PATH; addresses and relative paths stay."""
-    return re.sub(r"(?<![\w:/.>~-])/[^\s;,)]+", "PATH", text)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

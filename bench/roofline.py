@@ -12,11 +12,11 @@ from bench.arguments import PRECISIONS, parse_device, parse_size, settle_threads
 from bench.choice import parse_choice
 from bench.command import carry_out
 from bench.console import open_console
-from bench.report.roofline import common_settings, kind_cells, layer_cells, network_cells, titles
+from bench.render import print_table
+from bench.report.roofline import kind_table, layer_table, network_table, titles
 from bench.store import find
 from bench.studies.roofline.record import RooflineRecord
 from bench.studies.roofline.study import RooflinePlan, begin, run
-from bench.summary import print_cells
 from models.errors import EsrError
 
 RUNS = {"cpu": 5, "cuda": 20}
@@ -46,10 +46,10 @@ def main(argv: list[str] | None = None) -> int:
                 failed += 1
                 tell(f"failed: {error}")
         if records:
-            print_cells(out, f"Roofline at {common_settings(records)}", *network_cells(records))
-            print_cells(out, "By layer type", *kind_cells(records), left=2)
-        for name, record in zip(titles(records), records, strict=True) if records else ():
-            print_cells(out, f"{name}: slowest layers", *layer_cells(record, arguments.layers), left=3)
+            print_table(out, network_table(records))
+            print_table(out, kind_table(records))
+            for name, record in zip(titles(records), records, strict=True):
+                print_table(out, layer_table(record, arguments.layers, f"{name}: slowest layers"))
         for record in records:
             out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
         return 1 if failed else 0

@@ -13,10 +13,10 @@ from bench.choice import parse_choice
 from bench.command import carry_out
 from bench.console import open_console
 from bench.datasets import find_dataset
-from bench.report.scaling import image_cells, point_cells
+from bench.render import print_table
+from bench.report.scaling import image_table, point_table
 from bench.studies.scaling.record import ScalingRecord
 from bench.studies.scaling.study import ScalingPlan, check_tiles, run
-from bench.summary import print_cells
 from models.errors import EsrError
 
 SIZES = (64, 128, 256, 512, 1024, 2048)
@@ -37,9 +37,8 @@ def main(argv: list[str] | None = None) -> int:
         for plan in make_plans(arguments):
             records.append(run(plan, tell))
         for record in records:
-            print_cells(out, f"{record.display_name} on {record.device_name}", *point_cells(record))
-            if record.images:
-                print_cells(out, f"tiles of {record.tile}, context {record.overlap}", *image_cells(record))
+            print_table(out, point_table([record]))
+            print_table(out, image_table(record))
             out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
         return 0
 

@@ -18,14 +18,14 @@ from bench.command import carry_out
 from bench.console import open_console
 from bench.environment import device_name
 from bench.record_file import write_bytes
-from bench.report.scan import error_cells, left_out_lines, scan_csv, time_cells
+from bench.render import print_table, to_csv
+from bench.report.scan import error_table, left_out_lines, scan_data, time_table
 from bench.runtime import RUNS
 from bench.store import find, merge
 from bench.studies.scan.contender import Variant, list_variants
 from bench.studies.scan.figures import NUMBER_BYTES, copy_rate
 from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings
 from bench.studies.scan.study import ScanPlan, new_record, run
-from bench.summary import print_cells
 from models.errors import EsrError
 
 DIV2K = 339 * 510  # tokens of a typical LR image
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         stored = run(plan, record, tell)
         failed = [entry for entry in record.left_out if entry.failed and entry not in known]
         record = stored
-        write_bytes((plan.out / record.file_name).with_suffix(".csv"), scan_csv([record]).encode())
+        write_bytes((plan.out / record.file_name).with_suffix(".csv"), to_csv(scan_data([record])).encode())
         _print_summary(out, record)
         out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
         return 1 if failed else 0
@@ -162,10 +162,8 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
 
 
 def _print_summary(console: Console, record: ScanRecord) -> None:
-    s = record.settings
-    where = f"{s.device_name}{f', {s.threads} threads' if s.threads else ''}, d = {s.channels}, n = {s.state}"
-    print_cells(console, f"Selective scan on {where}, {s.precision}", *time_cells(record))
-    print_cells(console, "Largest relative error against reference in float64", *error_cells(record))
+    print_table(console, time_table(record))
+    print_table(console, error_table(record))
     for line in left_out_lines(record):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

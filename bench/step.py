@@ -19,12 +19,12 @@ from bench.command import carry_out
 from bench.console import Tell, open_console
 from bench.environment import describe, device_name, now
 from bench.progress import passes
-from bench.report.step import step_cells
+from bench.render import print_table
+from bench.report.step import step_table
 from bench.runtime import measure_runtimes
 from bench.store import find, merge, save
 from bench.studies.step.contender import StepContender, StepJob
 from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings
-from bench.summary import print_cells
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends
@@ -58,12 +58,7 @@ def main(argv: list[str] | None = None) -> int:
                         tell(f"{m.backend}, batch {batch}, failed: {m.error}")
                 record.measurements = [*others, *found]
             record = save(record, arguments.out)
-        s = record.settings
-        print_cells(
-            out,
-            f"Training step of {s.model} on {s.device_name}, {s.patch}x{s.patch}, {s.precision}",
-            *step_cells(record),
-        )
+        print_table(out, step_table(record))
         out.print(str(arguments.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
         return 1 if failed else 0
 

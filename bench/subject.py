@@ -17,8 +17,8 @@ from bench.external.about import about_own
 from bench.external.own import OwnNetwork
 from bench.external.telling import flag_words, found_lines, tell_of_code
 from bench.record import Record, Settings, Skipped, WeightsInfo
-from bench.record_file import without_paths
 from bench.store import find, merge, save
+from bench.wording import without_paths
 from bench.worker import is_out_of_memory
 from models import create_model, get_spec
 from models.errors import EsrError

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any
 from models.errors import EsrError
 
 if TYPE_CHECKING:
-    from models.create import create_model, get_spec, list_models
+    from models.create import create_model, default_options, get_spec, list_models, needs_own_weights
     from models.registry import REGISTRY
     from models.spec import ModelSpec, Weights
 
-__all__ = ["REGISTRY", "EsrError", "ModelSpec", "Weights", "create_model", "get_spec", "list_models"]
+__all__ = [
+    "REGISTRY", "EsrError", "ModelSpec", "Weights", "create_model", "default_options", "get_spec", "list_models",
+    "needs_own_weights",
+]  # fmt: skip
 
 HOMES = {
     "REGISTRY": "models.registry",
     "ModelSpec": "models.spec",
     "Weights": "models.spec",
     "create_model": "models.create",
+    "default_options": "models.create",
     "get_spec": "models.create",
     "list_models": "models.create",
+    "needs_own_weights": "models.create",
 }
 
 

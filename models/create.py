@@ -1,6 +1,8 @@
 """A network by its name: what there is, and how it is built and loaded."""
 
 import difflib
+import functools
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,23 @@ def get_spec(name: str) -> ModelSpec:
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(REGISTRY)}"
         raise EsrError(f"unknown model {name!r}; {hint}")
     return REGISTRY[name]
+
+
+def default_options(name: str) -> dict[str, Any]:
+    """What a network's options are where none is given, as plain data; raises EsrError for an unknown name."""
+    spec = get_spec(name)
+    given = {p.name: p.default for p in inspect.signature(spec.build).parameters.values() if p.default is not p.empty}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in {**given, **spec.options}.items()}
+
+
+@functools.cache
+def needs_own_weights(name: str) -> bool:
+    """Whether a user must bring the weights: none were published, or none whose checksum could be checked.
+
+    Raises EsrError for an unknown name.
+    """
+    weights = get_spec(name).weights
+    return not (weights and weights.checked) and any(True for _ in create_model(name).parameters())
 
 
 def create_model(

@@ -299,6 +299,7 @@ REGISTRY: dict[str, ModelSpec] = {
             size=None,
             state_key="params",
             licence="Apache-2.0",
+            checked=False,
             note="the checksum is quoted from a third party's model card and could not be checked by this project's "
             "authors; if the file from the official release is refused, load it with --weights",
         ),

@@ -19,7 +19,8 @@ class Weights:
         size: bytes, for progress and to recognise a truncated download.
         state_key: entry of the file that holds the state dict; None for a plain state dict.
         licence: as stated by the publisher.
-        note: what a user must know, such as a checksum that could not be checked.
+        note: what a user must know.
+        checked: whether the checksum was seen to be the file's, and is not only quoted.
         reader: makes the state dict of a file of another framework (`models.convert`); None for PyTorch files.
     """
 
@@ -30,6 +31,7 @@ class Weights:
     state_key: str | None = None
     licence: str = ""
     note: str = ""
+    checked: bool = True
     reader: Callable[[Path], dict[str, Tensor]] | None = None
 
 

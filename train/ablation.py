@@ -18,9 +18,9 @@ import yaml
 
 from bench.console import Tell, open_console
 from bench.record_file import write_bytes
-from bench.report.ablation import ablation_cells, title
-from bench.report.markup import csv_text, markdown_table
-from bench.summary import print_cells
+from bench.render import print_table, to_csv, to_markdown
+from bench.report.ablation import ablation_table
+from bench.table import Table
 from bench.training_record import FILE, TrainingRecord, read_training
 from models.errors import EsrError
 from train.config import Config, Distillation, Network, build_parser, parse
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell("interrupted; the same command goes on where it stopped")
         return 130
     path = write_table(f"table{others['table']}", rows, Path(config.out))
-    print_cells(out, title(f"table{others['table']}"), *table_cells(rows, f"table{others['table']}"))
+    print_table(out, make_table(f"table{others['table']}", rows))
     out.print(str(path), markup=False, highlight=False, soft_wrap=True)
     return 0
 
@@ -115,22 +115,22 @@ def train_once(config: Config, tell: Tell) -> TrainingRecord:
     return Run(config, resume=True, tell=tell).train()
 
 
-def table_cells(rows: Sequence[Row], table: str) -> tuple[list[str], list[list[str]]]:
+def make_table(table: str, rows: Sequence[Row]) -> Table:
     """The paper's columns, then those of these runs."""
     runs: dict[int, list[TrainingRecord]] = {}
     for number, row in enumerate(rows, start=1):
         with contextlib.suppress(EsrError):  # it is not trained yet
             runs[number] = [read_training(row.config.folder / FILE)]
-    return ablation_cells(table, runs, {})
+    return ablation_table(table, runs, {})
 
 
 def write_table(table: str, rows: Sequence[Row], out: Path) -> Path:
     """Write the table as Markdown and CSV into the folder of runs."""
-    headers, cells = table_cells(rows, table)
-    text = f"# {title(table)}\n\nPaper and our runs; ours hold for the budget beside them."
-    write_bytes(out / f"{table}.csv", csv_text(headers, cells).encode())
+    made = make_table(table, rows)
+    write_bytes(out / f"{table}.csv", to_csv(made).encode())
     path = out / f"{table}.md"
-    write_bytes(path, f"{text}\n\n{markdown_table(headers, cells, left=len(headers))}\n".encode())
+    text = f"# {made.title}\n\nPaper and our runs; ours hold for the budget beside them."
+    write_bytes(path, f"{text}\n\n{to_markdown(made)}\n".encode())
     return path
 
 

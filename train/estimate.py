@@ -19,7 +19,8 @@ from torch import nn
 from bench.console import open_console
 from bench.datasets import SCALE, ImagePair
 from bench.progress import step
-from bench.summary import print_cells
+from bench.render import print_table
+from bench.table import Column, Table, words
 from bench.worker import is_out_of_memory
 from models.cache import cache_dir
 from models.errors import EsrError
@@ -32,7 +33,6 @@ FILE_WIDTH = 120  # columns, where the output is not a terminal
 GIGA = 1e9
 PARTS_OF_A_CHECKPOINT = 4  # weights, averaged weights, and Adam's two moments, each of the parameters' size
 MOST_AT_ONCE = {"cpu": 1, "cuda": 16}  # patches timed: time grows in proportion from here on
-HEADERS = ["run", "parameters", "budget", "images", "patches/s, each process", "time", "disk [GB]"]
 EXAMPLES = """examples:
   python train/estimate.py --config train/configs/dvmsr_teacher.yaml train/configs/dvmsr_student.yaml
   python train/estimate.py --config train/configs/rlfn.yaml --gpus 8
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         data = data_bytes(configs)
         needed = {Path(c.out): sum(e.run_bytes for e in estimates if e.config.out == c.out) for c in configs}
         needed[cache_dir()] = needed.get(cache_dir(), 0) + data
-        print_cells(out, "Before it starts, by steps just timed", HEADERS, [cells(e) for e in estimates])
+        print_table(out, Table.of("Before it starts, by steps just timed", COLUMNS, estimates))
         hours = sum(e.hours for e in estimates)
         total = f"in all: {duration(hours)}, {sum(needed.values()) / GIGA:.2f} GB of disk, {data / GIGA:.2f} of them "
         out.print(f"{total}decoded images in {cache_dir()}", markup=False, highlight=False, soft_wrap=True)
@@ -181,12 +181,9 @@ def check_disk(needed: dict[Path, int]) -> None:
             raise EsrError(f"{folder} needs {size / GIGA:.1f} GB and has {free / GIGA:.1f} GB free; free some")
 
 
-def cells(e: Estimate) -> list[str]:
-    """One row of the table."""
-    c = e.config
-    budget = f"{c.steps:,} x {c.batch} of {c.data.patch}x{c.data.patch}"
-    return [c.name, f"{e.parameters:,}", budget, f"{e.images:,}", f"{e.patches_per_second:,.2f}", duration(e.hours),
-            f"{e.run_bytes / GIGA:.2f}"]  # fmt: skip
+def budget(config: Config) -> str:
+    """Steps, batch and patch."""
+    return f"{config.steps:,} x {config.batch} of {config.data.patch}x{config.data.patch}"
 
 
 def duration(hours: float) -> str:
@@ -196,6 +193,16 @@ def duration(hours: float) -> str:
             return f"{hours / size:,.1f} {unit}"
     return f"{hours * 3600:.0f} seconds"
 
+
+COLUMNS: tuple[Column[Estimate], ...] = (
+    words("run", lambda e: e.config.name),
+    Column("parameters", lambda e: e.parameters),
+    Column("budget", lambda e: budget(e.config)),
+    Column("images", lambda e: e.images),
+    Column("patches/s, each process", lambda e: e.patches_per_second, decimals=2),
+    Column("time", lambda e: e.hours, write=lambda e: duration(e.hours)),
+    Column("disk [GB]", lambda e: e.run_bytes / GIGA, decimals=2),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from bench.console import open_console
 from bench.progress import step
+from bench.render import print_table
 from bench.statistics import summarise
-from bench.summary import print_cells
+from bench.table import Column, Table, words
 from models.errors import EsrError
 from train.config import Config, build_parser, parse
 from train.data import Patches, Share, make_loader, make_patches
@@ -53,8 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EsrError as error:
         tell(f"error: {error}")
         return 2
-    rows = [["loader alone", f"{loader:,.1f}"], ["steps alone", f"{steps:,.1f}"], ["ratio", f"{loader / steps:.1f}"]]
-    print_cells(out, f"{config.name}: batch {config.batch}, {config.data.workers} workers", ["what", "patches/s"], rows)
+    columns: list[Column[tuple[str, float]]] = [
+        words("what", lambda pair: pair[0]),
+        Column("patches/s", lambda pair: pair[1], decimals=1),
+    ]
+    rows = [("loader alone", loader), ("steps alone", steps), ("ratio", loader / steps)]
+    print_table(out, Table.of(f"{config.name}: batch {config.batch}, {config.data.workers} workers", columns, rows))
     verdict = "the network is never waiting" if loader > steps else "the network waits: raise data.workers"
     out.print(verdict, markup=False, highlight=False)
     return 0

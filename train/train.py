@@ -13,8 +13,10 @@ import warnings
 from collections.abc import Sequence
 
 from bench.console import open_console
-from bench.summary import print_cells
-from bench.training_record import TrainingRecord
+from bench.render import print_table
+from bench.table import Column, Table, words
+from bench.training_record import Score, TrainingRecord
+from bench.wording import difference
 from bench.worker import is_out_of_memory
 from models.errors import EsrError
 from train.config import build_parser, parse, scaled
@@ -65,22 +67,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell("error: out of memory; make batch or data.patch smaller, or set accumulate or recompute")
         return 1
     if is_first_process():
-        headers, rows = summary_cells(record)
-        print_cells(out, f"{record.name}: {record.parameters:,} parameters", headers, rows)
+        print_table(out, summary_table(record))
         out.print(str(config.folder / EXPORT), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def summary_cells(record: TrainingRecord) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a data set."""
-    bicubic = {s.dataset: s for s in record.bicubic}
-    rows = [
-        [s.dataset, f"{s.psnr_y:.3f}", f"{s.ssim_y:.4f}", f"{s.psnr_rgb:.3f}",
-         f"{s.psnr_y - bicubic[s.dataset].psnr_y:+.3f}" if s.dataset in bicubic else "",
-         f"{record.steps:,}", f"{record.seconds / 60:.1f}", f"{record.patches_per_second or 0:,.1f}"]
-        for s in record.last_scores()
-    ]  # fmt: skip
-    return ["data set", "PSNR Y [dB]", "SSIM Y", "PSNR RGB [dB]", "over bicubic", "steps", "minutes", "patches/s"], rows
+def summary_table(record: TrainingRecord) -> Table:
+    """A row a data set."""
+    bicubic = {score.dataset: score.psnr_y for score in record.bicubic}
+    columns: list[Column[Score]] = [
+        words("data set", lambda s: s.dataset),
+        Column("PSNR Y [dB]", lambda s: s.psnr_y, decimals=3),
+        Column("SSIM Y", lambda s: s.ssim_y, decimals=4),
+        Column("PSNR RGB [dB]", lambda s: s.psnr_rgb, decimals=3),
+        Column("over bicubic", lambda s: difference(s.psnr_y, bicubic.get(s.dataset), 3)),
+        Column("steps", lambda _: record.steps),
+        Column("minutes", lambda _: record.seconds / 60, decimals=1),
+        Column("patches/s", lambda _: record.patches_per_second or 0, decimals=1),
+    ]
+    return Table.of(f"{record.name}: {record.parameters:,} parameters", columns, record.last_scores())
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ from bench.environment import now
 from bench.progress import Step, step
 from bench.quality import measure_quality
 from bench.record import Complexity
-from bench.record_file import from_plain, without_paths
+from bench.record_file import from_plain
 from bench.runtime import measure_runtimes
 from bench.store import find, save
+from bench.wording import without_paths
 from models.errors import EsrError
 
 

@@ -1,25 +1,62 @@
 """What a comparison says: a table, a verdict for each pair, and a sentence to cite."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from bench.comparison.intervals import Estimate, ratio_in_rounds, typical_time
 from bench.comparison.record import Compared, ComparisonRecord
-
-HEADERS = [
-    "network",
-    "scan backend",
-    "time [ms]",
-    "95 % interval [ms]",
-    "processes",
-    "samples of each",
-    "time / first's",
-    "95 % interval",
-]
+from bench.table import Column, Table, words
 
 
-def comparison_cells(record: ComparisonRecord) -> tuple[list[str], list[list[str]]]:
-    """Headers, and a row a network; the first is what the others are compared with."""
-    return HEADERS, [_row(network, record.networks[0]) for network in record.networks]
+class _Row(NamedTuple):
+    """A network, and the first, which the others are compared with."""
+
+    network: Compared
+    first: Compared
+
+    @property
+    def time(self) -> Estimate | None:
+        """None where it failed."""
+        return typical_time(self.network.samples_ms) if self.network.samples_ms else None
+
+    @property
+    def ratio(self) -> Estimate | None:
+        """Its time over the first's; a network that failed has fewer rounds than the others, and none."""
+        network, first = self
+        if network is first or network.error or first.error or not network.samples_ms:
+            return None
+        return ratio_in_rounds(network.samples_ms, first.samples_ms)
+
+
+def _bounds(estimate: Estimate | None, decimals: int) -> str:
+    if estimate is None or estimate.low is None:
+        return "-"
+    return f"{estimate.low:,.{decimals}f} to {estimate.high:,.{decimals}f}"
+
+
+def _ratio(row: _Row) -> str:
+    if row.ratio is None:
+        return "1" if row.network is row.first and row.time else "-"
+    return f"{row.ratio.value:.{_digits(row.ratio)}f}"
+
+
+COLUMNS: tuple[Column[_Row], ...] = (
+    words("network", lambda r: r.network.label),
+    Column("scan backend", lambda r: r.network.settings.scan_backend or ""),
+    Column("time [ms]", lambda r: r.time.value if r.time else "failed", decimals=2),
+    Column("95 % interval [ms]", lambda r: _bounds(r.time, 2)),
+    Column("processes", lambda r: len(r.network.samples_ms)),
+    Column("samples of each", lambda r: _span(map(len, r.network.samples_ms))),
+    Column("time / first's", lambda r: r.ratio.value if r.ratio else None, write=_ratio),
+    Column("95 % interval", lambda r: _bounds(r.ratio, _digits(r.ratio) if r.ratio else 0)),
+)
+
+
+def comparison_table(record: ComparisonRecord) -> Table:
+    """A row a network; the first is what the others are compared with."""
+    s = record.networks[0].settings
+    title = f"Times for an input of 1x3x{s.height}x{s.width} on {s.device_name}"
+    return Table.of(title, COLUMNS, [_Row(network, record.networks[0]) for network in record.networks])
 
 
 def verdicts(record: ComparisonRecord) -> list[str]:
@@ -71,26 +108,11 @@ def citation(record: ComparisonRecord) -> str:
     )
 
 
-def _row(network: Compared, first: Compared) -> list[str]:
-    scan = network.settings.scan_backend or ""
-    if not network.samples_ms:
-        return [network.label, scan, "failed", "", "", "", "", ""]
-    time, count = typical_time(network.samples_ms), len(network.samples_ms)
-    interval = "-" if time.low is None else f"{time.low:,.2f} to {time.high:,.2f}"
-    row = [network.label, scan, f"{time.value:,.2f}", interval, str(count), _span(map(len, network.samples_ms))]
-    if network is first or network.error or first.error:  # a network that failed has fewer rounds than the others
-        return [*row, "1" if network is first else "-", "-"]
-    ratio = ratio_in_rounds(network.samples_ms, first.samples_ms)
-    digits = _digits(ratio)
-    bounds = "-" if ratio.low is None else f"{ratio.low:.{digits}f} to {ratio.high:.{digits}f}"
-    return [*row, f"{ratio.value:.{digits}f}", bounds]
-
-
 def _digits(ratio: Estimate) -> int:
     """Decimals: more of them close to 1, where two would hide on which side of it a bound lies."""
     return 3 if 0.9 < ratio.value < 1.1 else 2
 
 
 def _span(counts: Iterable[int]) -> str:
-    numbers = sorted(set(counts))
+    numbers = sorted(set(counts)) or [0]
     return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"

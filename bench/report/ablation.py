@@ -3,13 +3,14 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from bench.report import markup
+from bench.report.document import Data, Part, Section
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.published import PublishedRow, read
 from bench.report.variants import published_variants
-from bench.training_record import TrainingRecord
+from bench.table import Column, Table, raw
+from bench.training_record import Score, TrainingRecord
 
 TITLES = {
     "table3": "ViMMs in each RSSB",
@@ -45,7 +46,6 @@ HEADERS = {
     "student_set5_psnr": "Student's Set5 PSNR",
     "student_set5_ssim": "SSIM",
 }
-OURS = ("Parameters, measured", "Trained here: PSNR Y (dB) / SSIM", "Budget")
 INTRO = """\
 The paper's columns as it prints them; the last three are measured here. Parameters are counted from the network of each
 row (in Table 8 the teacher), whether it was trained or not. What was trained here holds for the budget beside it and
@@ -57,13 +57,12 @@ RUN = re.compile(r"(table[3-8])_row(\d+)_")
 Runs = Mapping[int, Sequence[TrainingRecord]]  # number of a row, from 1 -> its trainings
 
 
-def ablation_body(device: DeviceRecords, trainings: Sequence[TrainingRecord]) -> str:
-    """The section without its heading."""
-    parts = [INTRO]
+def ablation_section(device: DeviceRecords, trainings: Sequence[TrainingRecord]) -> Section:
+    """The report's section."""
+    parts: list[Part] = [INTRO]
     for table, runs in _runs(trainings).items():
-        headers, rows = ablation_cells(table, runs, _parameters(device, table))
-        parts.append(f"### {title(table)}\n\n{markup.markdown_table(headers, rows, left=len(headers))}")
-    return "\n\n".join(parts) + "\n"
+        parts += [f"### {title(table)}", ablation_table(table, runs, _parameters(device, table))]
+    return Section("ablation", "Ablations: Tables 3 to 8", [*parts, Data(score_table(device, trainings))])
 
 
 def title(table: str) -> str:
@@ -71,24 +70,45 @@ def title(table: str) -> str:
     return f"Table {table[-1]}: {TITLES[table]}"
 
 
-def ablation_cells(table: str, runs: Runs, parameters: Mapping[int, int]) -> tuple[list[str], list[list[str]]]:
+class _Row(NamedTuple):
+    """A row of the paper's table `table`, and its training and one of its scores, if it has any."""
+
+    table: str
+    number: int  # from 1
+    paper: PublishedRow
+    parameters: int | None
+    run: TrainingRecord | None = None
+    score: Score | None = None
+
+
+def _printed(column: str) -> Column[_Row]:
+    return Column(HEADERS[column], lambda r: r.paper.cells[column] or None, column, text=True)
+
+
+OURS: tuple[Column[_Row], ...] = (
+    Column("Parameters, measured", lambda r: r.parameters, "parameters"),
+    Column(
+        "Trained here: PSNR Y (dB) / SSIM",
+        lambda r: _scores(r.run) if r.run else command(r.table, r.number),
+        "trained_here",
+        text=True,
+    ),
+    Column("Budget", lambda r: budget_text(r.run.config, r.run) if r.run else None, "budget", text=True),
+)
+
+
+def ablation_table(table: str, runs: Runs, parameters: Mapping[int, int]) -> Table:
     """The paper's columns, then ours: a line for every row of the paper, and more where it was trained more than once.
 
     Args:
         parameters: of the rows that are counted; a training brings its own.
     """
-    published = read(table)
-    headers = [*(HEADERS[column] for column in published[0].cells), *OURS]
-    cells = []
-    for number, row in enumerate(published, start=1):
-        printed = [value or markup.NONE for value in row.cells.values()]
-        count = _thousands(parameters.get(number))
-        trained = [
-            [_parameters_of(run, table), _scores(run), budget_text(run.config, run)] for run in runs.get(number, ())
-        ]
-        for ours in trained or [[count, f"`{command(table, number)}`", markup.NONE]]:
-            cells.append([*printed, *ours])
-    return headers, cells
+    rows = []
+    for number, paper in enumerate(published := read(table), start=1):
+        counted = _Row(table, number, paper, parameters.get(number))
+        trained = [counted._replace(run=run, parameters=_parameters_of(run, table)) for run in runs.get(number, ())]
+        rows += trained or [counted]
+    return Table.of(title(table), [*map(_printed, published[0].cells), *OURS], rows)
 
 
 def command(table: str, row: int) -> str:
@@ -103,29 +123,41 @@ def budget_text(config: Mapping[str, Any], run: TrainingRecord | None = None) ->
     return text if run is None or run.finished else f"{text}, unfinished at step {run.steps:,}"
 
 
-def ablation_csv(device: DeviceRecords, trainings: Sequence[TrainingRecord]) -> str:
-    """Every score of every row as raw numbers; a row without one has its command."""
-    headers = ["table", "row", "published", "parameters", "dataset", "psnr_y", "ssim_y", "steps", "batch", "patch"]
-    headers += ["seed", "finished", "run", "command"]
-    lines: list[list[markup.Value]] = []
+def _budget(name: str) -> Column[_Row]:
+    return raw(name, lambda r: r.run.config[name] if r.run else None)
+
+
+SCORES: tuple[Column[_Row], ...] = (
+    raw("table", lambda r: r.table),
+    raw("row", lambda r: r.number),
+    raw("published", lambda r: "; ".join(f"{column}={value}" for column, value in r.paper.cells.items() if value)),
+    raw("parameters", lambda r: r.parameters),
+    raw("dataset", lambda r: r.score.dataset if r.score else None),
+    raw("psnr_y", lambda r: r.score.psnr_y if r.score else None),
+    raw("ssim_y", lambda r: r.score.ssim_y if r.score else None),
+    _budget("steps"),
+    _budget("batch"),
+    raw("patch", lambda r: r.run.config["data"]["patch"] if r.run else None),
+    _budget("seed"),
+    raw("finished", lambda r: str(r.run.finished) if r.run else None),
+    raw("run", lambda r: r.run.name if r.run else None),
+    raw("command", lambda r: None if r.run else command(r.table, r.number)),
+)
+
+
+def score_table(device: DeviceRecords, trainings: Sequence[TrainingRecord]) -> Table:
+    """Every score of every row; a row without one has its command."""
+    rows: list[_Row] = []
     for table, runs in _runs(trainings).items():
         counts = _parameters(device, table)
-        for number, row in enumerate(read(table), start=1):
-            key: list[markup.Value] = [table, number, _printed(row)]
-            for run in runs.get(number, ()):
-                c = run.config
-                budget: list[markup.Value] = [c["steps"], c["batch"], c["data"]["patch"], c["seed"], str(run.finished)]
-                lines += [
-                    [*key, run.parameters, s.dataset, s.psnr_y, s.ssim_y, *budget, run.name, None]
-                    for s in run.last_scores()
-                ]
+        for number, paper in enumerate(read(table), start=1):
+            row = _Row(table, number, paper, counts.get(number))
             if not runs.get(number):
-                lines.append([*key, counts.get(number), *[None] * 9, command(table, number)])
-    return markup.csv_text(headers, lines)
-
-
-def _printed(row: PublishedRow) -> str:
-    return "; ".join(f"{column}={value}" for column, value in row.cells.items() if value)
+                rows.append(row)
+            for run in runs.get(number, ()):
+                trained = row._replace(run=run, parameters=run.parameters)
+                rows += [trained._replace(score=score) for score in run.last_scores()]
+    return Table.of("Scores of every row", SCORES, rows, "ablation")
 
 
 def _runs(trainings: Sequence[TrainingRecord]) -> dict[str, dict[int, list[TrainingRecord]]]:
@@ -153,12 +185,8 @@ def _parameters(device: DeviceRecords, table: str) -> dict[int, int]:
     return {row: int(one.value) for row, one in found.items() if one}
 
 
-def _parameters_of(run: TrainingRecord, table: str) -> str:
-    return _thousands(run.teacher_parameters if table == "table8" else run.parameters)
-
-
-def _thousands(count: int | None) -> str:
-    return markup.NONE if count is None else f"{count:,}"
+def _parameters_of(run: TrainingRecord, table: str) -> int | None:
+    return run.teacher_parameters if table == "table8" else run.parameters
 
 
 def _scores(run: TrainingRecord) -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.report import markup
+from bench.report.document import Data, Part, Section
 from bench.report.table1 import DATASETS
 from bench.statistics import mean_psnr
 from bench.studies.accuracy.record import AccuracyRecord, Difference, VariantAccuracy
+from bench.table import Column, Table, raw, words
+from bench.wording import difference, option_text, without_paths
 
 INTRO = """\
 The same weights and images in every variant, by `bench/accuracy.py`. PSNR of Y (classic protocol), mean over images,
@@ -51,9 +53,9 @@ def accuracy_rows(record: AccuracyRecord) -> list[AccuracyRow]:
     ]
 
 
-def share(difference: Difference) -> float:
+def share(found: Difference | None) -> float | None:
     """Of values that differ, 0 to 1."""
-    return difference.changed / difference.values
+    return found.changed / found.values if found else None
 
 
 def _psnr(result: VariantAccuracy) -> float:
@@ -77,78 +79,55 @@ def _total_of_all(differences: Sequence[Difference | None]) -> Difference | None
     return _total(known) if len(known) == len(differences) else None
 
 
-HEADERS = ("data set", "variant", "role", "PSNR Y [dB]", "difference [dB]", "largest [levels]", "changed [%]")
-EXACT_HEADERS = ("largest from float64", "changed from float64 [%]")
+ROWS: tuple[Column[AccuracyRow], ...] = (
+    raw("model", lambda row: row.record.model),
+    raw("device", lambda row: row.record.device_name),
+    raw("threads", lambda row: row.record.threads),
+    words("data set", lambda row: row.result.dataset, "dataset"),
+    words("variant", lambda row: row.result.variant.text),
+    raw("images", lambda row: len(row.result.images)),
+    raw("precision", lambda row: row.result.variant.precision),
+    raw("backend", lambda row: row.result.variant.backend),
+    raw("options", lambda row: option_text(row.result.variant.options)),
+    words("role", lambda row: row.role, "role"),
+    Column("PSNR Y [dB]", lambda row: row.psnr_db, "psnr_y_db", decimals=4),
+    Column(
+        "difference [dB]",
+        lambda row: row.psnr_difference_db,
+        "psnr_y_difference_db",
+        write=lambda row: difference(row.psnr_difference_db, 0.0, 6),
+    ),
+    Column("largest [levels]", lambda row: row.from_base.largest, "from_base_largest"),
+    Column("changed [%]", lambda row: share(row.from_base), "from_base_changed_share", 4, 100),
+    Column(
+        "largest from float64", lambda row: row.from_exact.largest if row.from_exact else None, "from_float64_largest"
+    ),
+    Column("changed from float64 [%]", lambda row: share(row.from_exact), "from_float64_changed_share", 4, 100),
+    raw("seconds", lambda row: row.result.seconds),
+    raw("record", lambda row: row.record.file_name),
+)
 
 
-def accuracy_cells(record: AccuracyRecord) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a variant and data set."""
-    return [*HEADERS, *EXACT_HEADERS], [_cells(row) for row in accuracy_rows(record)]
-
-
-def _cells(row: AccuracyRow) -> list[str]:
-    return [
-        row.result.dataset,
-        row.result.variant.text,
-        row.role,
-        markup.number(row.psnr_db, 4),
-        markup.difference(row.psnr_difference_db, 0.0, 6),
-        *_difference_cells(row.from_base),
-        *_difference_cells(row.from_exact),
-    ]
-
-
-def _difference_cells(difference: Difference | None) -> list[str]:
-    if difference is None:
-        return [markup.NONE, markup.NONE]
-    return [str(difference.largest), markup.number(100 * share(difference), 4)]
-
-
-def accuracy_body(records: Sequence[AccuracyRecord]) -> str:
-    """The section without its heading."""
-    parts = [INTRO]
+def accuracy_section(records: Sequence[AccuracyRecord]) -> Section:
+    """The report's section."""
+    parts: list[Part] = [INTRO]
     for record in records:
         threads = f", {record.threads} thread{'s' * (record.threads > 1)}" if record.threads else ""
-        options = f" ({markup.option_text(record.options)})" if record.options else ""
+        options = f" ({option_text(record.options)})" if record.options else ""
         limit = f" First {record.limit} images of each set." if record.limit else ""
         parts.append(f"**{record.display_name}{options}{threads}**, weights {record.weights.file}.{limit}")
-        parts.append(markup.markdown_table(*accuracy_cells(record), left=3))
+        parts.append(accuracy_table([record]))
         if lines := left_out_lines(record):
-            parts.append("Left out:\n\n" + "\n".join(f"- {markup.without_paths(line)}" for line in lines))
-    return "\n\n".join(parts) + "\n"
+            parts.append("Left out:\n\n" + "\n".join(f"- {without_paths(line)}" for line in lines))
+    return Section("accuracy", "Accuracy", [*parts, Data(accuracy_table(records, "accuracy"))])
+
+
+def accuracy_table(records: Sequence[AccuracyRecord], key: str = "") -> Table:
+    """A row a variant and data set."""
+    title = ", ".join(f"{record.display_name} on {record.device_name}" for record in records)
+    return Table.of(title, ROWS, [row for record in records for row in accuracy_rows(record)], key)
 
 
 def left_out_lines(record: AccuracyRecord) -> list[str]:
     """What was not run, and why."""
     return [f"{entry.variant.text} on {entry.dataset}: {entry.reason}" for entry in record.left_out]
-
-
-def accuracy_csv(records: Sequence[AccuracyRecord]) -> str:
-    """Every row as raw numbers."""
-    headers = [
-        "model",
-        "device",
-        "threads",
-        "dataset",
-        "images",
-        "precision",
-        "backend",
-        "options",
-        "role",
-        "psnr_y_db",
-    ]
-    headers += ["psnr_y_difference_db", "from_base_largest", "from_base_changed_share"]
-    headers += ["from_float64_largest", "from_float64_changed_share", "seconds", "record"]
-    return markup.csv_text(headers, [_line(row) for record in records for row in accuracy_rows(record)])
-
-
-def _line(row: AccuracyRow) -> list[markup.Value]:
-    r, result = row.record, row.result
-    v, base, exact = result.variant, row.from_base, row.from_exact
-    return [
-        *(r.model, r.device_name, r.threads, result.dataset, len(result.images)),
-        *(v.precision, v.backend, markup.option_text(v.options), row.role, row.psnr_db, row.psnr_difference_db),
-        *(base.largest, share(base)),
-        *((exact.largest, share(exact)) if exact else (None, None)),
-        *(result.seconds, r.file_name),
-    ]

@@ -1,14 +1,18 @@
 """The section on attribution: what networks' outputs depend on, from attribution records alone."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bench.identity import slug
-from bench.report import markup
 from bench.report.attribution_plot import draw_fields, draw_lams
+from bench.report.document import Data, Part, Picture, Section
 from bench.statistics import interval_of, mean
 from bench.studies.attribution.map import diffusion_index, gini, normalised
 from bench.studies.attribution.record import Attributed, FieldImage, FieldRecord, LamRecord
+from bench.table import Column, Table, raw, words
+from bench.wording import interval, option_text, without_paths
 
+Estimate = tuple[float, float | None, float | None]  # a mean and its interval
 FIELD_PLOT = "receptive_field.png"
 LAM_INTRO = """\
 Local attribution maps (Gu and Dong, CVPR 2021) by `bench/attribution.py`: how much each LR pixel contributes to the
@@ -20,39 +24,23 @@ FIELD_INTRO = """\
 Effective receptive field: gradient of single output pixels with respect to the LR image, at random positions of many
 images. Radius in LR pixels, mean over images [95 % bootstrap interval over images], that holds 50 % or 95 % of the
 squared or of the absolute gradient inside the piece of the image that was looked at."""
-LAM_HEADERS = ["image", "patch", "network", "DI", "Gini index", "detail, blurred", "detail", "sum"]
-FIELD_HEADERS = ["network", "data set", "images", "positions", "piece", "50 % squared", "95 % squared", "50 % absolute",
-                 "95 % absolute"]  # fmt: skip
 
 
-def attribution_body(lams: Sequence[LamRecord], fields: Sequence[FieldRecord]) -> str:
-    """The section without its heading."""
-    parts: list[str] = []
+def attribution_section(lams: Sequence[LamRecord], fields: Sequence[FieldRecord]) -> Section:
+    """The report's section."""
+    parts: list[Part] = []
     if lams:
-        parts += [LAM_INTRO, markup.markdown_table(*lam_cells(lams), left=3)]
-        parts += [
-            f"![Attribution of networks on {group[0].image}, patch {patch_text(group[0])}]({name})"
-            for name, group in lam_groups(lams).items()
-        ]
+        parts += [LAM_INTRO, lam_table(lams, "attribution")]
+        for name, group in lam_groups(lams).items():
+            shows = f"Attribution of networks on {group[0].image}, patch {patch_text(group[0])}"
+            parts.append(Picture(name, shows, draw_lams(group, list(map(label, group)))))
         parts.append("Upper row: the map, square root of its absolute value; lower row: area of contribution.")
-        notes = dict.fromkeys(f"- {r.image}: {markup.without_paths(note)}" for r in lams for note in r.notes)
-        parts += ["\n".join(notes)] if notes else []
+        parts.append("\n".join(dict.fromkeys(f"- {r.image}: {without_paths(note)}" for r in lams for note in r.notes)))
     if fields:
-        parts += [FIELD_INTRO, markup.markdown_table(*field_cells(fields), left=2)]
-        parts.append(f"![Effective receptive field]({FIELD_PLOT})")
+        figure = Picture(FIELD_PLOT, "Effective receptive field", draw_fields(fields, list(map(label, fields))))
+        parts += [FIELD_INTRO, field_table(fields), figure, Data(radius_table(fields))]
         parts.append("Left: share of the absolute gradient within a distance; right: where it lies, logarithmic.")
-    return "\n\n".join(parts) + "\n"
-
-
-def attribution_files(lams: Sequence[LamRecord], fields: Sequence[FieldRecord]) -> dict[str, bytes]:
-    """Figures and CSV, by name."""
-    files = {name: draw_lams(group, list(map(label, group))) for name, group in lam_groups(lams).items()}
-    if lams:
-        files["attribution.csv"] = lam_csv(lams).encode()
-    if fields:
-        files[FIELD_PLOT] = draw_fields(fields, list(map(label, fields)))
-        files["receptive_field.csv"] = field_csv(fields).encode()
-    return files
+    return Section("attribution", "Attribution", parts)
 
 
 def lam_groups(lams: Sequence[LamRecord]) -> dict[str, list[LamRecord]]:
@@ -73,7 +61,7 @@ def lam_groups(lams: Sequence[LamRecord]) -> dict[str, list[LamRecord]]:
 def label(record: LamRecord | FieldRecord) -> str:
     """The network's name, with what sets it apart from the published one."""
     n: Attributed = record.network
-    extra = [markup.option_text(n.options)] if n.options else []
+    extra = [option_text(n.options)] if n.options else []
     extra += [n.weights.file or "own weights"] if n.weights.status == "custom" else []
     return f"{n.display_name} ({', '.join(extra)})" if extra else n.display_name
 
@@ -83,49 +71,48 @@ def patch_text(record: LamRecord) -> str:
     return f"{record.patch.x},{record.patch.y},{record.patch.size}"
 
 
-def lam_cells(lams: Sequence[LamRecord]) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a map."""
-    rows = []
-    for r in lams:
-        signed = r.signed.array()
-        size = f"{r.signed.width}x{r.signed.height}"
-        figures = [(diffusion_index(signed), 2), (gini(normalised(signed)), 4), (r.start, 3), (r.end, 3)]
-        rows.append([f"{r.image} ({size})", patch_text(r), label(r), *(markup.number(v, d) for v, d in figures)])
-        rows[-1].append(markup.number(completeness(r), 3))
-    return LAM_HEADERS, rows
-
-
 def completeness(record: LamRecord) -> float | None:
     """Sum of the map over the change of the detector along the path; None where that is 0."""
     change = record.end - record.start
-    return float(record.signed.array().sum(dtype=float)) / change if change else None
+    return _sum(record) / change if change else None
 
 
-def lam_csv(lams: Sequence[LamRecord]) -> str:
-    """Every map's figures as raw numbers."""
-    headers = ["model", "options", "weights", "device", "image", "lr_width", "lr_height", "patch_x", "patch_y"]
-    headers += ["patch_size", "steps", "sigma", "kernel", "diffusion_index", "gini", "start", "end", "sum", "record"]
-    lines: list[list[markup.Value]] = []
-    for r in lams:
-        n, signed = r.network, r.signed.array()
-        line: list[markup.Value] = [n.model, markup.option_text(n.options), n.weights.file, n.device_name, r.image]
-        line += [r.signed.width, r.signed.height, r.patch.x, r.patch.y, r.patch.size]
-        line += [r.path.steps, r.path.sigma, r.path.kernel, diffusion_index(signed), gini(normalised(signed))]
-        lines.append([*line, r.start, r.end, float(signed.sum(dtype=float)), r.file_name])
-    return markup.csv_text(headers, lines)
+def _sum(record: LamRecord) -> float:
+    return float(record.signed.array().sum(dtype=float))
 
 
-def field_cells(fields: Sequence[FieldRecord]) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a network and data set."""
-    rows = []
-    for r in fields:
-        positions = sum(len(image.half_squared) for image in r.images)
-        rows.append([label(r), r.dataset, str(len(r.images)), str(positions), f"{r.size}x{r.size}"])
-        rows[-1] += [markup.interval(*radius, 2) for radius in radii(r)]
-    return FIELD_HEADERS, rows
+LAMS: tuple[Column[LamRecord], ...] = (
+    raw("model", lambda r: r.network.model),
+    raw("options", lambda r: option_text(r.network.options)),
+    raw("weights", lambda r: r.network.weights.file),
+    raw("device", lambda r: r.network.device_name),
+    words("image", lambda r: r.image, "image", write=lambda r: f"{r.image} ({r.signed.width}x{r.signed.height})"),
+    raw("lr_width", lambda r: r.signed.width),
+    raw("lr_height", lambda r: r.signed.height),
+    words("patch", patch_text),
+    raw("patch_x", lambda r: r.patch.x),
+    raw("patch_y", lambda r: r.patch.y),
+    raw("patch_size", lambda r: r.patch.size),
+    words("network", label),
+    raw("steps", lambda r: r.path.steps),
+    raw("sigma", lambda r: r.path.sigma),
+    raw("kernel", lambda r: r.path.kernel),
+    Column("DI", lambda r: diffusion_index(r.signed.array()), "diffusion_index", decimals=2),
+    Column("Gini index", lambda r: gini(normalised(r.signed.array())), "gini", decimals=4),
+    Column("detail, blurred", lambda r: r.start, "start", decimals=3),
+    Column("detail", lambda r: r.end, "end", decimals=3),
+    Column("sum", completeness, decimals=3),
+    raw("sum", _sum),
+    raw("record", lambda r: r.file_name),
+)
 
 
-def radii(record: FieldRecord) -> list[tuple[float, float | None, float | None]]:
+def lam_table(lams: Sequence[LamRecord], key: str = "") -> Table:
+    """A row a map."""
+    return Table.of("Local attribution", LAMS, lams, key)
+
+
+def radii(record: FieldRecord) -> list[Estimate]:
     """Mean and interval of each of the four radii, in the order of `FieldImage`.
 
     Positions of one image are no independent samples, so each image counts once, by its mean.
@@ -141,13 +128,59 @@ def _means(image: FieldImage) -> list[float]:
     return [mean(v) for v in (image.half_squared, image.most_squared, image.half_absolute, image.most_absolute)]
 
 
-def field_csv(fields: Sequence[FieldRecord]) -> str:
-    """Each image's mean radii as raw numbers."""
-    headers = ["model", "options", "weights", "device", "dataset", "image", "positions", "piece"]
-    headers += [f"radius_{share}_{of}" for of in ("squared", "absolute") for share in (50, 95)]
-    lines: list[list[markup.Value]] = []
-    for r in fields:
-        n = r.network
-        key: list[markup.Value] = [n.model, markup.option_text(n.options), n.weights.file, n.device_name, r.dataset]
-        lines += [[*key, image.name, len(image.half_squared), r.size, *_means(image)] for image in r.images]
-    return markup.csv_text(headers, lines)
+class _Seen(NamedTuple):
+    """A record, and its radii."""
+
+    record: FieldRecord
+    radii: Sequence[Estimate]
+
+
+def _radius(i: int, title: str) -> Column[_Seen]:
+    return Column(title, lambda r: r.radii[i][0], write=lambda r: interval(*r.radii[i], 2))
+
+
+FIELDS: tuple[Column[_Seen], ...] = (
+    words("network", lambda r: label(r.record)),
+    words("data set", lambda r: r.record.dataset),
+    Column("images", lambda r: len(r.record.images)),
+    Column("positions", lambda r: sum(len(image.half_squared) for image in r.record.images)),
+    Column("piece", lambda r: r.record.size, write=lambda r: f"{r.record.size}x{r.record.size}"),
+    _radius(0, "50 % squared"),
+    _radius(1, "95 % squared"),
+    _radius(2, "50 % absolute"),
+    _radius(3, "95 % absolute"),
+)
+
+
+def field_table(fields: Sequence[FieldRecord]) -> Table:
+    """A row a network and data set."""
+    return Table.of("Effective receptive field", FIELDS, [_Seen(record, radii(record)) for record in fields])
+
+
+class _Row(NamedTuple):
+    """An image, and the record that it is in."""
+
+    record: FieldRecord
+    image: FieldImage
+
+
+RADII: tuple[Column[_Row], ...] = (
+    raw("model", lambda r: r.record.network.model),
+    raw("options", lambda r: option_text(r.record.network.options)),
+    raw("weights", lambda r: r.record.network.weights.file),
+    raw("device", lambda r: r.record.network.device_name),
+    raw("dataset", lambda r: r.record.dataset),
+    raw("image", lambda r: r.image.name),
+    raw("positions", lambda r: len(r.image.half_squared)),
+    raw("piece", lambda r: r.record.size),
+    raw("radius_50_squared", lambda r: mean(r.image.half_squared)),
+    raw("radius_95_squared", lambda r: mean(r.image.most_squared)),
+    raw("radius_50_absolute", lambda r: mean(r.image.half_absolute)),
+    raw("radius_95_absolute", lambda r: mean(r.image.most_absolute)),
+)
+
+
+def radius_table(fields: Sequence[FieldRecord]) -> Table:
+    """Each image's mean radii."""
+    rows = [_Row(record, image) for record in fields for image in record.images]
+    return Table.of("Radii of every image", RADII, rows, "receptive_field")

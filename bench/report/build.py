@@ -67,9 +67,9 @@ def _contents(device: DeviceRecords, studies: Studies) -> DeviceReport:
         studies,
         dataset=plots.plotted_dataset(device),
         tables=tuple(make(device) for make in TABLES),
-        sections=tuple(section.markdown for section in others),
-        drawn=tuple(section.markdown for section in drawn),
-        study_files={name: data for section in [*drawn, *others] for name, data in section.all_files().items()},
+        sections=tuple(others),
+        drawn=tuple(drawn),
+        study_files={name: data for section in [*drawn, *others] for name, data in section.files().items()},
         findings=tuple(judge_all(device)),
     )
 
@@ -77,11 +77,8 @@ def _contents(device: DeviceRecords, studies: Studies) -> DeviceReport:
 def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
     device, dataset = report.device, report.dataset
     files = {"report.md": page.device_page(report, left_out).encode()}
-    for table in report.tables:
-        files[f"{table.key}.md"] = table.markdown.encode()
-        files[f"{table.key}.csv"] = table.csv.encode()
-    files["measured.md"] = summary.measured_markdown(device).encode()
-    files["measured.csv"] = summary.measured_csv(device).encode()
+    for section in (*report.tables, summary.measured_section(device)):
+        files |= section.files()
     drawn = plots.draw(plots.quality_points(device, dataset), dataset, device.label)
     files |= {f"figure1.{kind}": data for kind, data in drawn.items()}
     if costs := draw_costs(device, dataset):

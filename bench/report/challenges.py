@@ -1,15 +1,17 @@
 """The sections on challenges: what was counted of each team's entry, beside what the challenge published."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bench.challenge.record import TeamRecord
-from bench.report import markup
-from bench.report.challenge import HOOKS, HOOKS_NOTE, agreed, agreement, published_flops, ranking, team_name
+from bench.record import Complexity
+from bench.report.document import Part, Section
+from bench.report.standings import scope_text, standings, standings_table
+from bench.report.teams import HOOKS, HOOKS_NOTE, agreed, agreement, published_flops, team_name
+from bench.table import Column, Table, raw, words
+from bench.wording import without_paths
 
-HEADERS = ["Team", "Parameters", "FLOPs as published (G)", "FLOPs complete (GFLOP)", "Complete / published",
-           "Vanished (%)", "FLOPs in results.json (G)", "Parameters in results.json (M)", "Equal"]  # fmt: skip
 INTRO = """\
 As published: fvcore, a multiply-add is 1. Complete: everything that runs, a multiply-add is 2, so that an entry of
 nothing but convolutions has about twice the published count. Vanished: share of the work in products, convolutions and
@@ -46,16 +48,65 @@ class Challenge:
         return re.sub(r"[^a-z0-9_-]", "-", self.folder.lower())
 
 
-def challenge_body(challenge: Challenge) -> str:
-    """The section without its heading."""
-    parts = [scope_text(challenge), INTRO, markup.markdown_table(HEADERS, [row for _, row in team_rows(challenge)])]
-    if timed := scored_cells(challenge):
-        parts.append(f"{timed[0]}\n\n{markup.markdown_table(*timed[1:])}")
-    parts.append(failures_text(challenge))
-    return "\n\n".join(part for part in parts if part) + "\n"
+def vanished_share(team: TeamRecord) -> float:
+    """Of the work, from 0 to 1."""
+    return sum(v.share for v in team.complexity.vanished if v.what == "FLOPs") if team.complexity else 0.0
 
 
-def scope_text(challenge: Challenge) -> str:
+class _Row(NamedTuple):
+    """A team that was counted."""
+
+    challenge: Challenge
+    team: TeamRecord
+    counts: Complexity
+
+
+def _over_published(row: _Row) -> float | None:
+    flops = published_flops(row.team)
+    return row.counts.flops / flops if flops else None
+
+
+COUNTS: tuple[Column[_Row], ...] = (
+    words(
+        "Team", lambda r: team_name(r.team), "team", source=lambda r: f"{r.challenge.folder}/records/{r.team.file_name}"
+    ),
+    Column("Parameters", lambda r: r.counts.parameters, "parameters"),
+    Column("FLOPs as published (G)", lambda r: published_flops(r.team), "flops_published", 4, 1e-9),
+    Column("FLOPs complete (GFLOP)", lambda r: r.counts.flops, "flops_complete", 2, 1e-9),
+    raw("macs_complete", lambda r: r.counts.macs),
+    Column("Complete / published", _over_published, decimals=2),
+    Column("Vanished (%)", lambda r: vanished_share(r.team), "vanished_share", 1, 100),
+    Column("FLOPs in results.json (G)", lambda r: r.team.published.get("flops"), "challenge_flops_g", 4),
+    Column(
+        "Parameters in results.json (M)", lambda r: r.team.published.get("num_parameters"), "challenge_parameters_m", 6
+    ),
+    words("Equal", lambda r: agreement(r.team), "equal"),
+    raw("record", lambda r: r.team.file_name),
+)
+
+
+def count_table(challenge: Challenge) -> Table:
+    """A row a team that was counted, in the challenge's order."""
+    rows = [_Row(challenge, team, team.complexity) for team in challenge.teams if team.complexity]
+    return Table.of(f"{challenge.title}: counts", COUNTS, rows, challenge.key)
+
+
+def scored(challenge: Challenge) -> tuple[str, Table] | None:
+    """What the scores are over, and the scores; None where nothing was timed."""
+    if not any(team.runtime for team in challenge.teams):
+        return None
+    found = standings(challenge.teams)
+    return scope_text(found), standings_table(found, folder=challenge.folder)
+
+
+def challenge_section(challenge: Challenge) -> Section:
+    """The report's section."""
+    parts: list[Part] = [counted_text(challenge), INTRO, count_table(challenge)]
+    parts += scored(challenge) or ()
+    return Section("", challenge.title, [*parts, failures_text(challenge)])
+
+
+def counted_text(challenge: Challenge) -> str:
     """Which checkout, how many teams, and how many have the published counts."""
     teams = challenge.teams
     counted = sum(team.complexity is not None for team in teams)
@@ -65,53 +116,7 @@ def scope_text(challenge: Challenge) -> str:
     return f"{counted} of {len(teams)} teams counted, of the checkout {commit}.{timed} {agreed(teams)}{hooks}"
 
 
-def team_rows(challenge: Challenge) -> list[tuple[TeamRecord, list[str]]]:
-    """A row of HEADERS a team that was counted, in the challenge's order."""
-    return [(team, _row(team)) for team in challenge.teams if team.complexity]
-
-
-def _row(team: TeamRecord) -> list[str]:
-    c = team.complexity
-    assert c
-    flops = published_flops(team)
-    published = team.published
-    return [
-        team_name(team),
-        f"{c.parameters:,}",
-        markup.number(flops / 1e9 if flops else None, 4),
-        markup.number(c.flops / 1e9, 2),
-        markup.number(c.flops / flops if flops else None, 2),
-        markup.number(100 * vanished_share(team), 1),
-        markup.number(published.get("flops"), 4),
-        markup.number(published.get("num_parameters"), 6),
-        agreement(team),
-    ]
-
-
-def vanished_share(team: TeamRecord) -> float:
-    """Of the work, from 0 to 1."""
-    return sum(v.share for v in team.complexity.vanished if v.what == "FLOPs") if team.complexity else 0.0
-
-
 def failures_text(challenge: Challenge) -> str:
     """Teams that failed, in which part, and why; "" where none did."""
-    lines = [f"- {team_name(team)}: {markup.without_paths(team.reason)}" for team in challenge.teams if team.reason]
+    lines = [f"- {team_name(team)}: {without_paths(team.reason)}" for team in challenge.teams if team.reason]
     return "\n".join(["Failed:\n", *lines]) if lines else ""
-
-
-def scored_cells(challenge: Challenge) -> tuple[str, list[str], list[list[str]]] | None:
-    """What the scores are over, headers and cells; None where nothing was timed."""
-    return ranking(challenge.teams) if any(team.runtime for team in challenge.teams) else None
-
-
-def challenge_csv(challenge: Challenge) -> str:
-    """Every counted team as raw numbers."""
-    headers = ["team", "parameters", "flops_published", "flops_complete", "macs_complete", "vanished_share"]
-    headers += ["challenge_flops_g", "challenge_parameters_m", "equal", "record"]
-    lines: list[Sequence[markup.Value]] = []
-    for team in challenge.teams:
-        if c := team.complexity:
-            counts: list[markup.Value] = [c.parameters, published_flops(team), c.flops, c.macs, vanished_share(team)]
-            published = [team.published.get("flops"), team.published.get("num_parameters")]
-            lines.append([team_name(team), *counts, *published, agreement(team), team.file_name])
-    return markup.csv_text(headers, lines)

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from bench.report.lookup import OWN_WEIGHTS, Query
+from bench.report.lookup import Query, needs_own_weights
 
 # Data sets that cannot be downloaded, and how to come by them.
 NOT_PUBLIC = {
@@ -33,7 +33,7 @@ def fill(queries: Sequence[Query]) -> str:
         words.append(f"--data {dataset}")
         if dataset in NOT_PUBLIC:
             words.append("--data-dir PATH")
-    if part == "quality" and first.model in OWN_WEIGHTS:
+    if part == "quality" and needs_own_weights(first.model):
         words.append("--weights FILE")
     if first.figure.endswith("peak_memory"):
         words.append("--device cuda")

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.report.document import Section
 from bench.report.explain import Finding
 from bench.report.lookup import DeviceRecords
+from bench.report.paper_table import PaperTable
 from bench.report.studies import Studies
-from bench.report.tables import Table
 
 
 @dataclass(frozen=True)
@@ -15,16 +16,16 @@ class DeviceReport:
 
     Attributes:
         dataset: of the figure.
-        sections: of the studies, as Markdown that starts with a heading of level 2.
-        drawn: sections of the same form, which the HTML page shows in a way of its own.
+        sections: of the studies.
+        drawn: those that the HTML page shows in a way of its own.
         study_files: name -> content, the figures that `sections` and `drawn` show among them.
     """
 
     device: DeviceRecords
     studies: Studies
     dataset: str
-    tables: tuple[Table, ...]
-    sections: tuple[str, ...]
-    drawn: tuple[str, ...]
+    tables: tuple[PaperTable, ...]
+    sections: tuple[Section, ...]
+    drawn: tuple[Section, ...]
     study_files: Mapping[str, bytes]
     findings: tuple[Finding, ...]

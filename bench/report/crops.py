@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bench.identity import slug
-from bench.report import markup
 from bench.report.crops_plot import draw_crops
+from bench.report.document import Part, Picture, Section
 from bench.report.headline import MODELS
 from bench.studies.crops.record import Chosen, CropRecord, Place
+from bench.table import Column, Table, raw, words
+from bench.wording import number, option_text, without_paths
 
 REFERENCE = "bicubic"
 TRUTH = "Ground truth"
@@ -17,7 +20,6 @@ border cut off. Places are chosen by measurement: in each data set the square in
 most, and the square in which even the best of them errs most (error: root of the mean squared error of Y, in grey
 levels of 255; bicubic has no part in the choice). Crops stand side by side only where image, place and device are the
 same. The eye is no measurement, and a few squares are no data set."""
-HEADERS = ["image", "place", "chosen", "network", "PSNR Y [dB]", "PSNR RGB [dB]"]
 HOW = {"differ": "networks differ most", "hardest": "hardest for all", "named": "named by hand"}
 
 
@@ -60,7 +62,7 @@ def _rank(record: CropRecord) -> tuple[int, str]:
 def label(record: CropRecord) -> str:
     """The network's name, with what sets it apart from the published one."""
     n = record.network
-    extra = [markup.option_text(n.options)] if n.options else []
+    extra = [option_text(n.options)] if n.options else []
     extra += [n.weights.file or "own weights"] if n.weights.status == "custom" else []
     return f"{n.display_name} ({', '.join(extra)})" if extra else n.display_name
 
@@ -76,53 +78,64 @@ def why(chosen: Chosen) -> str:
 
 
 def psnr_text(value: float | None) -> str:
+    """In dB."""
+    return number(_db(value), 2)
+
+
+def _db(value: float | None) -> float:
     """A record has None for pieces that are equal."""
-    return markup.number(float("inf") if value is None else value, 2)
+    return float("inf") if value is None else value
 
 
-def crop_cells(crops: Sequence[CropRecord]) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a crop."""
-    rows = []
+class _Row(NamedTuple):
+    """A crop, and the group that it stands in."""
+
+    group: CropGroup
+    record: CropRecord
+
+    @property
+    def place(self) -> Place:
+        return self.record.place
+
+
+CROPS: tuple[Column[_Row], ...] = (
+    raw("model", lambda r: r.record.network.model),
+    raw("options", lambda r: option_text(r.record.network.options)),
+    raw("weights", lambda r: r.record.network.weights.file),
+    raw("device", lambda r: r.record.network.device_name),
+    raw("dataset", lambda r: r.place.dataset),
+    words("image", lambda r: r.place.image, "image", write=lambda r: f"{r.place.image} ({r.place.dataset})"),
+    words("place", lambda r: f"{r.place.x},{r.place.y},{r.place.size}"),
+    raw("x", lambda r: r.place.x),
+    raw("y", lambda r: r.place.y),
+    raw("size", lambda r: r.place.size),
+    words("chosen", lambda r: r.record.chosen.how, "chosen", write=lambda r: HOW[r.group.chosen.how]),
+    raw("lowest_rmse_y", lambda r: r.record.chosen.lowest),
+    raw("highest_rmse_y", lambda r: r.record.chosen.highest),
+    words("network", lambda r: label(r.record)),
+    Column("PSNR Y [dB]", lambda r: _db(r.record.psnr_y), "psnr_y", decimals=2),
+    Column("PSNR RGB [dB]", lambda r: _db(r.record.psnr_rgb), "psnr_rgb", decimals=2),
+    raw("record", lambda r: r.record.file_name),
+)
+
+
+def crop_table(crops: Sequence[CropRecord]) -> Table:
+    """A row a crop."""
+    rows = [_Row(group, record) for group in crop_groups(crops) for record in group.records]
+    return Table.of("PSNR of crops", CROPS, rows, "crops")
+
+
+def crops_section(crops: Sequence[CropRecord]) -> Section:
+    """The report's section."""
+    parts: list[Part] = [INTRO]
     for group in crop_groups(crops):
-        p = group.place
-        for r in group.records:
-            scores = [psnr_text(r.psnr_y), psnr_text(r.psnr_rgb)]
-            where = f"{p.x},{p.y},{p.size}"
-            rows.append([f"{p.image} ({p.dataset})", where, HOW[group.chosen.how], label(r), *scores])
-    return HEADERS, rows
+        shows = f"{group.place.text}: {', '.join([*map(label, group.records), 'ground truth'])}"
+        parts += [f"### {group.place.text}", why(group.chosen), Picture(group.file_name, shows, _draw(group))]
+    notes = dict.fromkeys(f"- {r.place.image}: {without_paths(note)}" for r in crops for note in r.notes)
+    return Section("crops", "Crops side by side", [*parts, crop_table(crops), "\n".join(notes)])
 
 
-def crops_body(crops: Sequence[CropRecord]) -> str:
-    """The section without its heading."""
-    parts = [INTRO]
-    for group in crop_groups(crops):
-        names = ", ".join([*map(label, group.records), "ground truth"])
-        parts += [f"### {group.place.text}", why(group.chosen), f"![{group.place.text}: {names}]({group.file_name})"]
-    parts.append(markup.markdown_table(*crop_cells(crops), left=4))
-    notes = dict.fromkeys(f"- {r.place.image}: {markup.without_paths(note)}" for r in crops for note in r.notes)
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])]) + "\n"
-
-
-def crops_files(crops: Sequence[CropRecord]) -> dict[str, bytes]:
-    """Figures and CSV, by name."""
-    files = {}
-    for group in crop_groups(crops):
-        titles = [f"{label(r)}\n{psnr_text(r.psnr_y)} / {psnr_text(r.psnr_rgb)} dB" for r in group.records]
-        pictures = [*(r.sr_png for r in group.records), group.records[0].hr_png]
-        files[group.file_name] = draw_crops(pictures, [*titles, f"{TRUTH}\nPSNR Y / RGB"])
-    if files:
-        files["crops.csv"] = crops_csv(crops).encode()
-    return files
-
-
-def crops_csv(crops: Sequence[CropRecord]) -> str:
-    """Every crop's figures as raw numbers."""
-    headers = ["model", "options", "weights", "device", "dataset", "image", "x", "y", "size", "chosen"]
-    headers += ["lowest_rmse_y", "highest_rmse_y", "psnr_y", "psnr_rgb", "record"]
-    lines: list[list[markup.Value]] = []
-    for r in (r for group in crop_groups(crops) for r in group.records):
-        n, p, c = r.network, r.place, r.chosen
-        line: list[markup.Value] = [n.model, markup.option_text(n.options), n.weights.file, n.device_name]
-        line += [p.dataset, p.image, p.x, p.y, p.size, c.how, c.lowest, c.highest]
-        lines.append([*line, *("inf" if v is None else v for v in (r.psnr_y, r.psnr_rgb)), r.file_name])
-    return markup.csv_text(headers, lines)
+def _draw(group: CropGroup) -> bytes:
+    titles = [f"{label(r)}\n{psnr_text(r.psnr_y)} / {psnr_text(r.psnr_rgb)} dB" for r in group.records]
+    pictures = [*(r.sr_png for r in group.records), group.records[0].hr_png]
+    return draw_crops(pictures, [*titles, f"{TRUTH}\nPSNR Y / RGB"])

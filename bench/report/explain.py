@@ -7,10 +7,13 @@ computes what must hold, and says whether these records bear it out.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from bench.report import commands, markup
+from bench.report import commands
+from bench.report.document import Part, Section
 from bench.report.lookup import DeviceRecords, Found, Query
+from bench.table import Column, Table, words
+from bench.wording import number
 
 Verdict = Literal["explained", "not confirmed by these records", "needs records"]
 Numbers = Mapping[str, float]  # a number's key -> its value, in its unit
@@ -158,37 +161,47 @@ def _difference(known: KnownDifference) -> Expectation:
     )
 
 
-def finding_markdown(finding: Finding) -> str:
+def finding_section(finding: Finding) -> Section:
     """One explanation as a section of the report."""
     known = finding.known
     files = list(dict.fromkeys(c.found.file for c in finding.citations if c.found))
-    rows: list[list[str]] = []
-    for citation in finding.citations:
-        number, found = citation.number, citation.found
-        value = f"{markup.number(citation.value, number.decimals)} {number.unit if found else ''}".strip()
-        source = f"[{files.index(found.file) + 1}]" if found else "no record"
-        rows.append([number.label, value, f"`{number.query.figure}`", source])
-    lines = [f"### ({known.key}) {known.title}: {finding.verdict}", f"**Published.** {known.paper}"]
-    lines += [f"**Cause.** {known.cause}", _plain_table(["Number", "Value", "Field", "Record"], rows)]
+    rows = [(c, f"[{files.index(c.found.file) + 1}]" if c.found else "no record") for c in finding.citations]
+    parts: list[Part] = [f"**Published.** {known.paper}", f"**Cause.** {known.cause}"]
+    parts.append(Table.of("Cited numbers", NUMBERS, rows))
     if files:
-        lines.append("Records: " + ", ".join(f"[{i}] `{file}`" for i, file in enumerate(files, 1)))
+        parts.append("Records: " + ", ".join(f"[{i}] `{file}`" for i, file in enumerate(files, 1)))
     if finding.difference is not None:
         d = _difference(known)
-        lines.append(
-            f"**Difference** ({d.says}): {markup.number(finding.difference, d.decimals)} {d.unit}".rstrip() + "."
-        )
-        checks = [[o.expectation.says, _value(o), "yes" if o.holds else "**no**"] for o in finding.outcomes]
-        lines.append(_plain_table(["Must hold", "Computed", "Holds"], checks))
+        parts.append(f"**Difference** ({d.says}): {number(finding.difference, d.decimals)} {d.unit}".rstrip() + ".")
+        parts.append(Table.of("What must hold", CHECKS, finding.outcomes))
     if finding.missing:
         wanted = dict.fromkeys(f"`{commands.fill([q])}`{commands.remark(q)}" for q in finding.missing)
-        lines.append("**Needs records.** " + "; ".join(wanted))
-    return "\n\n".join(lines) + "\n"
+        parts.append("**Needs records.** " + "; ".join(wanted))
+    return Section("", f"({known.key}) {known.title}", parts)
+
+
+def _cited(citation: Citation) -> str:
+    unit = citation.number.unit if citation.found else ""
+    return f"{number(citation.value, citation.number.decimals)} {unit}".strip()
+
+
+def _file(citation: Citation) -> str:
+    return citation.found.file if citation.found else ""
 
 
 def _value(outcome: Outcome) -> str:
     e = outcome.expectation
-    return f"{markup.number(outcome.value, e.decimals)} {e.unit}".strip()
+    return f"{number(outcome.value, e.decimals)} {e.unit}".strip()
 
 
-def _plain_table(headers: list[str], rows: list[list[Any]]) -> str:
-    return markup.markdown_table(headers, rows, left=len(headers))
+NUMBERS: tuple[Column[tuple[Citation, str]], ...] = (
+    words("Number", lambda c: c[0].number.label),
+    Column("Value", lambda c: c[0].value, write=lambda c: _cited(c[0]), text=True, source=lambda c: _file(c[0])),
+    words("Field", lambda c: f"`{c[0].number.query.figure}`"),
+    words("Record", lambda c: c[1]),
+)
+CHECKS: tuple[Column[Outcome], ...] = (
+    words("Must hold", lambda o: o.expectation.says),
+    Column("Computed", lambda o: o.value, write=_value, text=True),
+    words("Holds", lambda o: "yes" if o.holds else "no"),
+)

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.record import Record, Runtime, in_turn
-from bench.report import figures, markup
+from bench.report import figures
+from bench.report.document import Part, Section
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.statistics import compare
+from bench.table import Column, Table, words
+from bench.wording import interval, milliseconds
 
 # The first rows, and first of all the network that the others are compared with; any other network follows.
 MODELS = ("dvmsr", "dvmsr_ntire", "dvmsr_bi", "rlfn", "rlfn_s", "rlfn_ntire", "swinir_light", "bicubic")
@@ -19,7 +22,6 @@ COLUMNS = (  # header, figure, scale, decimals
     ("Memory (MiB)", "memory.peak_allocated", 2**-20, 0),
 )
 APART = " †"  # beside a time of another run than the first network's
-HEADERS = ("Network", *(header for header, *_ in COLUMNS), "Median time [95 % interval] (ms)")
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,35 @@ class HeadlineRow:
     apart: bool = False  # timed in another run than the first network, so that the two times do not compare
 
     @property
-    def cells(self) -> list[str]:
-        """The figures and the time, as text."""
-        time = markup.milliseconds(figures.timing(self.timed.record) if self.timed else None)
-        return [
-            *(
-                markup.number(f.value * scale if f else None, decimals)
-                for f, (_, _, scale, decimals) in zip(self.found, COLUMNS, strict=True)
-            ),
-            time + APART * self.apart,
-        ]
+    def time(self) -> str:
+        """The median time with its interval, marked where it compares with no other."""
+        timing = figures.timing(self.timed.record) if self.timed else None
+        return milliseconds(timing) + APART * self.apart
+
+
+def headline_table(rows: Sequence[HeadlineRow]) -> Table:
+    """The networks as they are, a row each."""
+
+    def figure(i: int, title: str, scale: float, decimals: int) -> Column[HeadlineRow]:
+        return Column(
+            title,
+            lambda row: found.value if (found := row.found[i]) else None,
+            decimals=decimals,
+            scale=scale,
+            source=lambda row: found.file if (found := row.found[i]) else "",
+        )
+
+    columns: list[Column[HeadlineRow]] = [words("Network", lambda row: row.name)]
+    columns += [figure(i, title, scale, decimals) for i, (title, _, scale, decimals) in enumerate(COLUMNS)]
+    columns.append(
+        Column(
+            "Median time [95 % interval] (ms)",
+            lambda row: row.timed.value if row.timed else None,
+            write=lambda row: row.time,
+            source=lambda row: row.timed.file if row.timed else "",
+        )
+    )
+    return Table.of("Networks at 1 x 3 x 256 x 256 in fp32", columns, rows, "networks")
 
 
 def headline_rows(device: DeviceRecords) -> list[HeadlineRow]:
@@ -67,11 +88,11 @@ def _timed_beside(first: Runtime, record: Record) -> bool:
     return in_turn(first, record.runtime)
 
 
-def headline_markdown(device: DeviceRecords) -> str:
-    """A table of the networks as they are, and the order of their times."""
+def headline_section(device: DeviceRecords) -> Section:
+    """The networks as they are, and the order of their times."""
     rows = headline_rows(device)
-    table = markup.markdown_table(HEADERS, [[row.name, *row.cells] for row in rows])
-    return f"{table}\n\n{order_markdown(rows)}".rstrip()
+    parts: list[Part] = ["At 1 x 3 x 256 x 256 in fp32.", headline_table(rows), order_markdown(rows)]
+    return Section("", "Headline numbers", parts)
 
 
 def order_markdown(rows: Sequence[HeadlineRow]) -> str:
@@ -88,7 +109,7 @@ def order_markdown(rows: Sequence[HeadlineRow]) -> str:
         if not record.runtime or not reference.runtime:
             continue
         c = compare(record.runtime.samples_ms, reference.runtime.samples_ms)
-        ratio = markup.interval(c.ratio, c.low, c.high, 3)
+        ratio = interval(c.ratio, c.low, c.high, 3)
         verdict = {"a faster": f"{name} is faster", "b faster": f"{first} is faster", "unresolved": "unresolved"}
         same = record.complexity is not None and record.complexity == reference.complexity
         says = (

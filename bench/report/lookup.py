@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import models
 from bench.identity import slug, versions
 from bench.record import Record
 from bench.record_file import read_record
@@ -18,24 +19,6 @@ from bench.report import figures
 from bench.report.trust import LeftOut, contradictions, disagreements
 from bench.statistics import summarise
 from models.errors import EsrError
-
-# Options at these values are the same network as options left out.
-DEFAULT_OPTIONS: dict[str, dict[str, Any]] = {
-    "dvmsr": {
-        "channels": 60,
-        "depths": [2, 2, 2, 2],
-        "upsampler": "pixelshuffledirect",
-        "vimm_skip": False,
-        "bidirectional": False,
-        "fused": True,
-    },
-}
-
-# Networks whose weights a user must bring: they were not published, or only where their checksum could not be learnt.
-OWN_WEIGHTS = (
-    *("dvmsr_bi", "swinir_light", "rfdn", "dipnet"),
-    *("srcnn", "srcnn_955", "drcn", "memnet", "carn"),
-)
 
 
 @dataclass(frozen=True)
@@ -116,9 +99,9 @@ class DeviceRecords:
         """The best record that answers `query`, or None.
 
         Timing, memory and quality come from plain fp32 runs only (no channels_last, compile or CUDA graph), quality
-        from published weights only (OWN_WEIGHTS and the user's own networks: also from a user's). Among scan backends
-        the one with the smallest median time is taken. A challenge-style run with scores timed a data set's images, so
-        its time is of no size.
+        from published weights only (of networks that need a user's weights, and of the user's own: also from those).
+        Among scan backends the one with the smallest median time is taken. A challenge-style run with scores timed a
+        data set's images, so its time is of no size.
 
         Args:
             accept: what else a record must satisfy.
@@ -159,7 +142,7 @@ class Loaded:
 
 def canonical(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """`options` without those that say what the registry's network is anyway."""
-    defaults = DEFAULT_OPTIONS.get(model, {})
+    defaults = models.default_options(model) if options and model in models.list_models() else {}
     return {k: v for k, v in sorted(options.items()) if k not in defaults or defaults[k] != v}
 
 
@@ -178,7 +161,12 @@ def supersedes(new: Record, old: Record) -> bool:
 
 def is_of_own_weights(record: Record) -> bool:
     """Whether a user's weights stood in for published ones, so that no table may take the record for the network."""
-    return record.source is None and record.weights.status == "custom" and record.model not in OWN_WEIGHTS
+    return record.source is None and record.weights.status == "custom" and not needs_own_weights(record.model)
+
+
+def needs_own_weights(model: str) -> bool:
+    """Whether a user brings the weights of this network of the registry; no other network is anybody else's."""
+    return model in models.list_models() and models.needs_own_weights(model)
 
 
 def is_plain(record: Record) -> bool:

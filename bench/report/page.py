@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from bench.report import summary
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import COSTS, PLOT, cost_points
-from bench.report.explain import Finding, finding_markdown
-from bench.report.headline import headline_markdown
+from bench.report.document import Fold, Part, Section, markdown
+from bench.report.explain import Finding, finding_section
+from bench.report.headline import headline_section
 from bench.report.lookup import DeviceRecords
-from bench.report.markup import markdown_table
 from bench.report.trust import LeftOut
+from bench.table import Column, Table, words
 
 CONVENTIONS = """\
 How to read the numbers:
@@ -32,13 +33,12 @@ def device_page(report: DeviceReport, left_out: Sequence[LeftOut]) -> str:
                 f"# DVMSR, RLFN and SwinIR-light: published and measured on {device.label}",
                 _scope(device),
                 CONVENTIONS,
-                f"## Headline numbers\n\nAt 1 x 3 x 256 x 256 in fp32.\n\n{headline_markdown(device)}",
+                headline_section(device).markdown,
                 _figure(device, report.dataset),
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
                 "hold every record with every figure.",
-                *(f"### {table.title}\n\n{_demote(table.short or table.body).rstrip()}" for table in report.tables),
-                *report.drawn,
-                *report.sections,
+                *(f"### {t.title}\n\n{_demote(markdown(t.short or t.parts)).rstrip()}" for t in report.tables),
+                *(section.markdown for section in (*report.drawn, *report.sections)),
                 _explanations(report.findings),
                 f"## What is missing\n\nSkipped by the measurements:\n\n{summary.skipped_markdown(device)}\n\n"
                 "What the tables and explanations miss stands below each, with its command.",
@@ -68,15 +68,14 @@ def _scope(device: DeviceRecords) -> str:
     days = sorted({r.created[:10] for r in records})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     facts = [
-        ["Device", device.label],
-        ["Records", f"{len(records)}, of {when}"],
-        ["Networks", ", ".join(networks)],
-        ["Data sets", ", ".join(datasets) or "none"],
+        ("Device", device.label),
+        ("Records", f"{len(records)}, of {when}"),
+        ("Networks", ", ".join(networks)),
+        ("Data sets", ", ".join(datasets) or "none"),
     ]
-    return (
-        f"## What was measured\n\n{markdown_table(['Measured', 'Value'], facts, left=2)}\n\n"
-        f"<details><summary>Environment</summary>\n\n{summary.environment_markdown(device.measured)}\n\n</details>"
-    )
+    columns: list[Column[tuple[str, str]]] = [words("Measured", lambda f: f[0]), words("Value", lambda f: f[1])]
+    environment = Fold("Environment", [summary.environment_table(device.measured)])
+    return Section("", "What was measured", [Table.of("What was measured", columns, facts), environment]).markdown
 
 
 def _figure(device: DeviceRecords, dataset: str) -> str:
@@ -92,20 +91,24 @@ def _figure(device: DeviceRecords, dataset: str) -> str:
 
 
 def _explanations(findings: Sequence[Finding]) -> str:
-    overview = [[f"({f.known.key})", f.known.title, f.verdict] for f in findings]
-    table = markdown_table(["Key", "Difference", "Verdict"], overview, left=3)
+    columns: list[Column[Finding]] = [
+        words("Key", lambda f: f"({f.known.key})"),
+        words("Difference", lambda f: f.known.title),
+        words("Verdict", lambda f: f.verdict),
+    ]
     intro = (
         "Each cites two measured numbers, one with the cause and one without it; a record that holds both is cited for "
         "both. "
         "Each verdict is computed from them. *Explained*: these records bear the cause out to the "
         "stated digit. *Not confirmed by these records*: they do not, or cannot. *Needs records*: a number is missing."
     )
-    return (
-        f"## Known differences, explained\n\n{intro}\n\n{table}\n\n"
-        + "\n".join(map(finding_markdown, findings)).rstrip()
-    )
+    parts: list[Part] = [intro, Table.of("Known differences", columns, findings)]
+    for finding in findings:
+        section = finding_section(finding)
+        parts += [f"### {section.title}: {finding.verdict}", *section.parts]
+    return Section("", "Known differences, explained", parts).markdown
 
 
 def _demote(text: str) -> str:
-    """Headings of a table's page, two levels down."""
-    return "\n".join(f"##{line}" if line.startswith("## ") else line for line in text.split("\n"))
+    """Headings of a table's page, a level down."""
+    return "\n".join(f"#{line}" if line.startswith("### ") else line for line in text.split("\n"))

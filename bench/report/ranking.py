@@ -1,17 +1,20 @@
-"""Scores, times and ranks as text, of challenge entries and of the report's own networks alike."""
+"""Scores, times and ranks for people, of challenge entries and of the report's own networks alike."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from bench.report.markup import NONE
-from bench.score import AS_IS, VARIANTS, Baseline, Entry, Ranked, Rule, sensitivity
+from bench.score import AS_IS, VARIANTS, Baseline, Entry, Ranked, Rule, Sensitivity, Variant, sensitivity
 from bench.statistics import summarise
+from bench.table import Column, Table, raw, words
+from bench.wording import NONE
 
 LARGE = 1e6
 SENSITIVITY = (
     "Place (score) as the challenge makes it, by the mean of all passes with the cold start, and with one thing "
-    "changed; bold: another place."
+    "changed; with an asterisk: another place."
 )
+R = TypeVar("R")
 
 
 def score_text(result: Ranked) -> str:
@@ -25,26 +28,36 @@ def median_text(samples_ms: Sequence[float]) -> str:
     return _interval(timing.median_ms, timing.low_ms, timing.high_ms)
 
 
-def sensitivity_cells(
-    entries: Sequence[Entry], rule: Rule, over: Baseline | None, first: str, bold: str = "**"
-) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells: a row an entry that has a score, a column a variant.
+def rank_columns(result: Callable[[R], Ranked]) -> list[Column[R]]:
+    """Rank and score: with ranges and interval for people, in columns of their own in files."""
+    return [
+        Column("Rank", lambda row: result(row).best, "rank_best", write=lambda row: result(row).rank_text),
+        raw("rank_worst", lambda row: result(row).worst),
+        raw("place", lambda row: result(row).place),
+        Column("Score", lambda row: result(row).score, "score", write=lambda row: score_text(result(row))),
+        raw("low", lambda row: result(row).low),
+        raw("high", lambda row: result(row).high),
+    ]
 
-    Args:
-        first: header of the names.
-        bold: what stands around a place that differs from the one as is.
-    """
-    rows = []
-    for study in sensitivity(entries, rule, over):
-        if study.results[AS_IS.name].score is None:
-            continue
-        cells = []
-        for variant in VARIANTS:
-            result = study.results[variant.name]
-            moved = bold if variant.name in study.moves else ""
-            cells.append(f"{moved}{result.place or NONE}{moved} ({_interval(result.score, None, None)})")
-        rows.append([study.name, *cells])
-    return [first, *(variant.name for variant in VARIANTS)], rows
+
+def sensitivity_table(entries: Sequence[Entry], rule: Rule, over: Baseline | None, first: str) -> Table:
+    """A row an entry that has a score, a column a variant; `first` is the heading of the names."""
+    studies = [study for study in sensitivity(entries, rule, over) if study.results[AS_IS.name].score is not None]
+    names: Column[Sensitivity] = words(first, lambda study: study.name)
+    return Table.of(
+        "Place (score) with one thing changed; with an asterisk: another place than as is",
+        [names, *map(_variant, VARIANTS)],
+        studies,
+    )
+
+
+def _variant(variant: Variant) -> Column[Sensitivity]:
+    def write(study: Sensitivity) -> str:
+        result = study.results[variant.name]
+        moved = "*" * (variant.name in study.moves)
+        return f"{result.place or NONE}{moved} ({_interval(result.score, None, None)})"
+
+    return Column(variant.name, lambda study: study.results[variant.name].place, write=write)
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:

@@ -1,13 +1,15 @@
 """The section on rooflines: what bounds each network, how far it is from its floor, and where its time goes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
-from bench.report import markup
+from bench.report.document import Data, Fold, Part, Picture, Section
 from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord
+from bench.table import Column, R, Table, raw, words
+from bench.wording import MEBI, NONE, number, option_text, time_decimals
 
-PLOT = "roofline.png"
 ARITHMETIC, TRAFFIC = "arithmetic", "memory traffic"
 SHOWN = 10  # layers in the page; the CSV has all
 INTRO = """\
@@ -42,14 +44,14 @@ class Cost:
     def bound(self) -> str:
         """What most of the floor is made of, with its share."""
         if not self.floor_ms:
-            return markup.NONE
+            return NONE
         name, ms = max((ARITHMETIC, self.arithmetic_ms), (TRAFFIC, self.traffic_ms), key=lambda pair: pair[1])
         return f"{name} ({ms / self.floor_ms:.0%})"
 
     @property
-    def over_floor(self) -> str:
-        """The measured time in floors."""
-        return f"{self.ms / self.floor_ms:.2f}x" if self.floor_ms else markup.NONE
+    def over_floor(self) -> float | None:
+        """The measured time in floors; None where there is no floor."""
+        return self.ms / self.floor_ms if self.floor_ms else None
 
 
 def cost(layers: Sequence[LayerOp], rates: Rates) -> Cost:
@@ -79,21 +81,24 @@ def fused_floor_ms(record: RooflineRecord) -> tuple[float, str]:
     return max((by_operations, ARITHMETIC), (by_bytes, TRAFFIC))
 
 
-def roofline_body(records: Sequence[RooflineRecord]) -> str:
-    """The section without its heading."""
-    parts = [
+def roofline_section(records: Sequence[RooflineRecord], figure: bytes) -> Section:
+    """The report's section."""
+    parts: list[Part] = [
         INTRO,
         f"All at {common_settings(records)}.",
-        f"![Roofline]({PLOT})",
-        markup.markdown_table(*network_cells(records)),
+        Picture("roofline.png", "Roofline", figure),
+        network_table(records),
         _said(records),
+        "By layer type:",
+        kind_table(records),
+        f"The {SHOWN} slowest layers of each network; `roofline.csv` has all.",
+        *(
+            Fold(name, [layer_table(record, SHOWN, f"{name}: slowest layers")])
+            for name, record in zip(titles(records), records, strict=True)
+        ),
+        Data(layer_data(records)),
     ]
-    parts += ["By layer type:", markup.markdown_table(*kind_cells(records), left=2)]
-    parts.append(f"The {SHOWN} slowest layers of each network; `roofline.csv` has all.")
-    for name, record in zip(titles(records), records, strict=True):
-        table = markup.markdown_table(*layer_cells(record, SHOWN), left=3)
-        parts.append(f"<details><summary>{name}</summary>\n\n{table}\n\n</details>")
-    return "\n\n".join(parts) + "\n"
+    return Section("roofline", "Roofline", parts)
 
 
 def titles(records: Sequence[RooflineRecord]) -> list[str]:
@@ -108,7 +113,7 @@ def common_settings(records: Sequence[RooflineRecord]) -> str:
 
 
 def _name(record: RooflineRecord) -> str:
-    options = f" ({markup.option_text(record.options)})" if record.options else ""
+    options = f" ({option_text(record.options)})" if record.options else ""
     return record.display_name + options
 
 
@@ -119,19 +124,55 @@ def _settings(record: RooflineRecord) -> list[str]:
     return [f"{s.height}x{s.width}", s.precision, *threads, *scan]
 
 
-def network_cells(records: Sequence[RooflineRecord]) -> tuple[list[str], list[list[str]]]:
+def _ms(title: str, read: Callable[[R], float]) -> Column[R]:
+    return Column(title, read, write=lambda row: number(read(row), time_decimals(read(row))))
+
+
+def _share(title: str, read: Callable[[R], float], decimals: int) -> Column[R]:
+    return Column(title, read, write=lambda row: f"{read(row):.{decimals}%}")
+
+
+def _factor(title: str, read: Callable[[R], float | None]) -> Column[R]:
+    return Column(title, read, write=lambda row: _factor_text(read(row)))
+
+
+def _factor_text(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}x"
+
+
+class _Network(NamedTuple):
+    """A record, its name among the others, and its layers together."""
+
+    name: str
+    record: RooflineRecord
+    pass_ms: float
+    total: Cost
+    fused_ms: float
+
+
+NETWORKS: tuple[Column[_Network], ...] = (
+    words("network", lambda n: n.name),
+    _ms("pass [ms]", lambda n: n.pass_ms),
+    _share("in its layers", lambda n: n.total.ms / n.pass_ms, 0),
+    Column("GFLOP", lambda n: n.total.flops, decimals=2, scale=1e-9),
+    Column("moved [MiB]", lambda n: n.total.bytes, decimals=1, scale=MEBI),
+    Column("FLOP / byte", lambda n: n.total.flops / max(n.total.bytes, 1), decimals=1),
+    _ms("floor as it runs [ms]", lambda n: n.total.floor_ms),
+    _factor("pass / floor", lambda n: n.pass_ms / n.total.floor_ms if n.total.floor_ms else None),
+    words("bound by", lambda n: n.total.bound),
+    _ms("fused floor [ms]", lambda n: n.fused_ms),
+    _factor("pass / fused floor", lambda n: n.pass_ms / n.fused_ms),
+    Column("live [MiB]", lambda n: n.record.peak_live_bytes, decimals=1, scale=MEBI),
+)
+
+
+def network_table(records: Sequence[RooflineRecord]) -> Table:
     """A row a network."""
-    headers = ["network", "pass [ms]", "in its layers", "GFLOP", "moved [MiB]", "FLOP / byte", "floor as it runs [ms]"]
-    headers += ["pass / floor", "bound by", "fused floor [ms]", "pass / fused floor", "live [MiB]"]
-    rows = []
-    for name, r in zip(titles(records), records, strict=True):
-        whole, total = median(r.passes_ms), cost(r.layers, r.rates)
-        fused_ms, _ = fused_floor_ms(r)
-        row = [name, _ms(whole), f"{total.ms / whole:.0%}", markup.number(total.flops / 1e9, 2), _mib(total.bytes)]
-        row += [markup.number(total.flops / max(total.bytes, 1), 1), _ms(total.floor_ms)]
-        row += [f"{whole / total.floor_ms:.2f}x" if total.floor_ms else markup.NONE, total.bound, _ms(fused_ms)]
-        rows.append([*row, f"{whole / fused_ms:.2f}x", _mib(r.peak_live_bytes)])
-    return headers, rows
+    rows = [
+        _Network(name, r, median(r.passes_ms), cost(r.layers, r.rates), fused_floor_ms(r)[0])
+        for name, r in zip(titles(records), records, strict=True)
+    ]
+    return Table.of(f"Roofline at {common_settings(records)}", NETWORKS, rows)
 
 
 def _said(records: Sequence[RooflineRecord]) -> str:
@@ -143,24 +184,47 @@ def _said(records: Sequence[RooflineRecord]) -> str:
         lines.append(
             f"- {name}: {whole / total.floor_ms:.1f} times its floor as it runs, bound by {total.bound}; "
             f"{whole / fused_ms:.1f} times its fused floor, bound by {by}. "
-            f"Most of its time, {most.ms / total.ms:.0%}, is {kind}, at {most.over_floor} of that kind's floor. "
+            f"Most of its time, {most.ms / total.ms:.0%}, is {kind}, "
+            f"at {_factor_text(most.over_floor)} of that kind's floor. "
             f"Rates: {r.rates.flops_per_s / 1e9:,.0f} GFLOP/s, {r.rates.bytes_per_s / 1e9:,.1f} GB/s."
         )
     return "\n".join(lines)
 
 
-def kind_cells(records: Sequence[RooflineRecord]) -> tuple[list[str], list[list[str]]]:
+class _Kind(NamedTuple):
+    """All layers of one type in one network."""
+
+    network: str
+    kind: str
+    calls: int
+    cost: Cost
+    share: float  # of the time of all layers
+
+
+KINDS: tuple[Column[_Kind], ...] = (
+    words("network", lambda k: k.network),
+    words("layer type", lambda k: k.kind),
+    Column("calls", lambda k: k.calls),
+    _ms("time [ms]", lambda k: k.cost.ms),
+    _share("share", lambda k: k.share, 1),
+    Column("GFLOP", lambda k: k.cost.flops, decimals=3, scale=1e-9),
+    Column("moved [MiB]", lambda k: k.cost.bytes, decimals=1, scale=MEBI),
+    _ms("floor [ms]", lambda k: k.cost.floor_ms),
+    _factor("time / floor", lambda k: k.cost.over_floor),
+    words("bound by", lambda k: k.cost.bound),
+    Column("live [MiB]", lambda k: k.cost.live_bytes, decimals=1, scale=MEBI),
+)
+
+
+def kind_table(records: Sequence[RooflineRecord]) -> Table:
     """A row a network and layer type, in the order of their time."""
-    headers = ["network", "layer type", "calls", "time [ms]", "share", "GFLOP", "moved [MiB]", "floor [ms]"]
-    headers += ["time / floor", "bound by", "live [MiB]"]
     rows = []
     for name, r in zip(titles(records), records, strict=True):
         total = cost(r.layers, r.rates).ms
         for kind, c in sorted(costs_by_kind(r).items(), key=lambda item: -item[1].ms):
             calls = sum(layer.calls for layer in r.layers if layer.kind == kind)
-            row = [name, kind, str(calls), _ms(c.ms), f"{c.ms / total:.1%}", markup.number(c.flops / 1e9, 3)]
-            rows.append([*row, _mib(c.bytes), _ms(c.floor_ms), c.over_floor, c.bound, _mib(c.live_bytes)])
-    return headers, rows
+            rows.append(_Kind(name, kind, calls, c, c.ms / total))
+    return Table.of("By layer type", KINDS, rows)
 
 
 def costs_by_kind(record: RooflineRecord) -> dict[str, Cost]:
@@ -169,39 +233,53 @@ def costs_by_kind(record: RooflineRecord) -> dict[str, Cost]:
     return {kind: cost([layer for layer in record.layers if layer.kind == kind], record.rates) for kind in kinds}
 
 
-def layer_cells(record: RooflineRecord, most: int) -> tuple[list[str], list[list[str]]]:
+class _Layer(NamedTuple):
+    """One operator of one module, and the record that it is in."""
+
+    record: RooflineRecord
+    layer: LayerOp
+    cost: Cost
+    share: float  # of the time of all layers
+
+
+LAYERS: tuple[Column[_Layer], ...] = (
+    raw("model", lambda r: r.record.model),
+    raw("device", lambda r: r.record.settings.device_name),
+    raw("threads", lambda r: r.record.settings.threads),
+    raw("precision", lambda r: r.record.settings.precision),
+    raw("scan", lambda r: r.record.settings.scan_backend),
+    raw("height", lambda r: r.record.settings.height),
+    raw("width", lambda r: r.record.settings.width),
+    words("module", lambda r: r.layer.module, "module", write=lambda r: r.layer.module or "itself"),
+    words("operator", lambda r: r.layer.op, "op", write=lambda r: r.layer.op.removeprefix("aten::")),
+    words("layer type", lambda r: r.layer.kind, "kind"),
+    Column("calls", lambda r: r.layer.calls, "calls"),
+    _ms("time [ms]", lambda r: r.cost.ms),
+    _share("share", lambda r: r.share, 1),
+    raw("macs", lambda r: r.layer.macs),
+    Column("GFLOP", lambda r: r.layer.flops, "flops", 3, 1e-9),
+    Column("moved [MiB]", lambda r: r.layer.bytes, "bytes", 1, MEBI),
+    raw("live_bytes", lambda r: r.layer.live_bytes),
+    raw("median_ms", lambda r: r.cost.ms),
+    raw("floor_ms", lambda r: r.cost.floor_ms),
+    _factor("time / floor", lambda r: r.cost.over_floor),
+    words("bound by", lambda r: r.cost.bound.partition(" (")[0]),  # all of one operator's floor
+    Column("live [MiB]", lambda r: r.layer.live_bytes, decimals=1, scale=MEBI),
+    raw("record", lambda r: r.record.file_name),
+)
+
+
+def layer_table(record: RooflineRecord, most: int, title: str = "Layers") -> Table:
     """The slowest `most` operators by module."""
-    headers = ["module", "operator", "layer type", "calls", "time [ms]", "share", "GFLOP", "moved [MiB]"]
-    headers += ["time / floor", "bound by", "live [MiB]"]
+    return Table.of(title, LAYERS, sorted(_layers(record), key=lambda row: -row.cost.ms)[:most])
+
+
+def layer_data(records: Sequence[RooflineRecord]) -> Table:
+    """Every operator of every module: a table for files."""
+    return Table.of("Layers", LAYERS, [row for record in records for row in _layers(record)], "roofline")
+
+
+def _layers(record: RooflineRecord) -> list[_Layer]:
     total = cost(record.layers, record.rates).ms
-    slowest = sorted(record.layers, key=lambda layer: -median(layer.times_ms))[:most]
-    rows = []
-    for layer in slowest:
-        c = cost([layer], record.rates)
-        row = [layer.module or "itself", layer.op.removeprefix("aten::"), layer.kind, str(layer.calls), _ms(c.ms)]
-        row += [f"{c.ms / total:.1%}", markup.number(c.flops / 1e9, 3), _mib(c.bytes), c.over_floor]
-        rows.append([*row, c.bound.partition(" (")[0], _mib(c.live_bytes)])
-    return headers, rows
-
-
-def roofline_csv(records: Sequence[RooflineRecord]) -> str:
-    """Every operator of every module as raw numbers."""
-    headers = ["model", "device", "threads", "precision", "scan", "height", "width", "module", "op", "kind", "calls"]
-    headers += ["macs", "flops", "bytes", "live_bytes", "median_ms", "floor_ms", "record"]
-    lines: list[list[markup.Value]] = []
-    for r in records:
-        s = r.settings
-        key: list[markup.Value] = [r.model, s.device_name, s.threads, s.precision, s.scan_backend, s.height, s.width]
-        for layer in r.layers:
-            c = cost([layer], r.rates)
-            counts: list[markup.Value] = [layer.calls, layer.macs, layer.flops, layer.bytes, layer.live_bytes]
-            lines.append([*key, layer.module, layer.op, layer.kind, *counts, c.ms, c.floor_ms, r.file_name])
-    return markup.csv_text(headers, lines)
-
-
-def _ms(value: float) -> str:
-    return markup.number(value, markup.time_decimals(value))
-
-
-def _mib(count: int) -> str:
-    return markup.number(count / 2**20, 1)
+    costs = [(layer, cost([layer], record.rates)) for layer in record.layers]
+    return [_Layer(record, layer, c, c.ms / total) for layer, c in costs]

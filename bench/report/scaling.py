@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -10,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.report import markup
+from bench.report.document import Data, Part, Picture, Section
 from bench.report.plots import DPI, STYLE
 from bench.statistics import mean, mean_psnr, summarise
-from bench.studies.scaling.record import Point, ScalingRecord
+from bench.studies.scaling.record import Point, ScalingRecord, TiledImage
+from bench.table import Column, Table, raw, times, words
+from bench.wording import MEBI, difference, option_text, without_paths
 
-PLOT = "scaling.png"
 FROM = 128  # pixels a side; below, what every pass costs whatever its size bends the line
 INTRO = """\
 Single passes of square inputs by `bench/scaling.py`, each size in a fresh process, until an input no longer fits or a
@@ -32,9 +34,9 @@ def median_ms(point: Point) -> float | None:
     return summarise(point.samples_ms).median_ms if point.samples_ms else None
 
 
-def peak_mib(point: Point) -> float | None:
+def peak_bytes(point: Point) -> int | None:
     """Of one pass."""
-    return point.memory.peak_allocated / 2**20 if point.memory else None
+    return point.memory.peak_allocated if point.memory else None
 
 
 def exponent(points: Sequence[Point], value: Value) -> float | None:
@@ -46,77 +48,97 @@ def exponent(points: Sequence[Point], value: Value) -> float | None:
     return float(np.polyfit(np.log(pixels), np.log(values), 1)[0])
 
 
-def scaling_body(records: Sequence[ScalingRecord]) -> str:
-    """The section without its heading."""
-    parts = [INTRO, f"![Runtime and memory over the input's size]({PLOT})"]
+class _Row(NamedTuple):
+    """A point, and the record that it is in."""
+
+    record: ScalingRecord
+    point: Point
+
+
+POINTS: tuple[Column[_Row], ...] = (
+    raw("model", lambda r: r.record.model),
+    raw("device", lambda r: r.record.device_name),
+    raw("threads", lambda r: r.record.threads),
+    raw("precision", lambda r: r.record.precision),
+    raw("scan", lambda r: r.record.scan_backend),
+    Column("input", lambda r: r.point.size, "size", write=lambda r: f"{r.point.size}x{r.point.size}", text=True),
+    Column("run", lambda r: r.point.tile, "tile", write=lambda r: _how(r.point.tile), text=True),
+    raw("overlap", lambda r: r.record.overlap if r.point.tile else None),
+    *times("time [ms]", lambda r: summarise(r.point.samples_ms) if r.point.samples_ms else None),
+    Column("cold start [ms]", lambda r: r.point.cold_ms, "cold_ms", decimals=0),
+    Column("memory [MiB]", lambda r: peak_bytes(r.point), "peak_bytes", 0, MEBI),
+    words("remark", lambda r: without_paths(r.point.problem), "problem"),
+    raw("record", lambda r: r.record.file_name),
+)  # fmt: skip
+
+
+def scaling_section(records: Sequence[ScalingRecord]) -> Section:
+    """The report's section."""
+    figure = Picture("scaling.png", "Runtime and memory over the input's size", scaling_plot(records))
+    parts: list[Part] = [INTRO, figure]
     for record in records:
-        parts.append(f"**{scaling_title(record)}**\n\n{markup.markdown_table(*point_cells(record), left=2)}")
-        parts.append(_exponents(record))
+        parts += [f"**{scaling_title(record)}**", point_table([record]), _exponents(record)]
         if record.images:
             parts.append(f"Tiles of {record.tile} pixels a side, {record.overlap} of them context on each side:")
-            parts.append(markup.markdown_table(*image_cells(record)))
-    return "\n\n".join(parts) + "\n"
+            parts.append(image_table(record))
+    return Section("scaling", "Input sizes", [*parts, Data(point_table(records, "scaling"))])
 
 
 def scaling_title(record: ScalingRecord) -> str:
     """What sets one record apart from others of the same device."""
     threads = f", {record.threads} thread{'s' * (record.threads > 1)}" if record.threads else ""
-    options = f" ({markup.option_text(record.options)})" if record.options else ""
+    options = f" ({option_text(record.options)})" if record.options else ""
     scan = f", scan {record.scan_backend}" if record.scan_backend else ""
     return f"{record.display_name}{options}, {record.precision}{threads}{scan}"
 
 
-def point_cells(record: ScalingRecord) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a size."""
-    headers = ["input", "run", "time [ms]", "samples", "cold start [ms]", "memory [MiB]", "remark"]
-    rows = []
-    for p in record.points:
-        timing = summarise(p.samples_ms) if p.samples_ms else None
-        row = [f"{p.size}x{p.size}", f"tiles of {p.tile}" if p.tile else "whole", markup.milliseconds(timing)]
-        row += [str(len(p.samples_ms)), markup.number(p.cold_ms, 0), markup.number(peak_mib(p), 0)]
-        rows.append([*row, markup.without_paths(p.problem)])
-    return headers, rows
+def point_table(records: Sequence[ScalingRecord], key: str = "") -> Table:
+    """A row a size."""
+    rows = [_Row(record, point) for record in records for point in record.points]
+    return Table.of(", ".join(map(scaling_title, records)), POINTS, rows, key)
 
 
-def image_cells(record: ScalingRecord) -> tuple[list[str], list[list[str]]]:
+def image_table(record: ScalingRecord) -> Table:
     """What tiling costs, a row a data set."""
-    headers = ["data set", "images", "PSNR whole [dB]", "tiled [dB]", "difference", "values changed", "largest"]
-    rows = []
-    for dataset in dict.fromkeys(image.dataset for image in record.images):
-        images = [image for image in record.images if image.dataset == dataset]
-        whole, tiled = mean_psnr([i.psnr_whole for i in images]), mean_psnr([i.psnr_tiled for i in images])
-        row = [dataset, str(len(images)), markup.number(whole, 3), markup.number(tiled, 3)]
-        row += [markup.difference(tiled, whole, 4), f"{mean([i.changed for i in images]):.2%}"]
-        rows.append([*row, str(max(i.largest for i in images))])
-    return headers, rows
+
+    def psnr(images: Sequence[TiledImage], which: str) -> float:
+        return mean_psnr([getattr(image, which) for image in images])
+
+    columns: list[Column[list[TiledImage]]] = [
+        words("data set", lambda images: images[0].dataset),
+        Column("images", len),
+        Column("PSNR whole [dB]", lambda images: psnr(images, "psnr_whole"), decimals=3),
+        Column("tiled [dB]", lambda images: psnr(images, "psnr_tiled"), decimals=3),
+        Column(
+            "difference",
+            lambda images: psnr(images, "psnr_tiled") - psnr(images, "psnr_whole"),
+            write=lambda images: difference(psnr(images, "psnr_tiled"), psnr(images, "psnr_whole"), 4),
+        ),
+        Column("values changed [%]", lambda images: 100 * mean([i.changed for i in images]), decimals=2),
+        Column("largest", lambda images: max(i.largest for i in images)),
+    ]
+    names = dict.fromkeys(image.dataset for image in record.images)
+    groups = [[image for image in record.images if image.dataset == name] for name in names]
+    return Table.of(f"Tiles of {record.tile}, context {record.overlap}", columns, groups)
 
 
-def scaling_csv(records: Sequence[ScalingRecord]) -> str:
-    """Every point as raw numbers."""
-    headers = ["model", "device", "threads", "precision", "scan", "size", "tile", "overlap", "samples", "median_ms"]
-    headers += ["low_95_ms", "high_95_ms", "cold_ms", "peak_bytes", "problem", "record"]
-    lines: list[list[markup.Value]] = []
-    for r in records:
-        for p in r.points:
-            t = summarise(p.samples_ms) if p.samples_ms else None
-            key: list[markup.Value] = [r.model, r.device_name, r.threads, r.precision, r.scan_backend, p.size, p.tile]
-            figures = [t.count, t.median_ms, t.low_ms, t.high_ms] if t else [None] * 4
-            peak = p.memory.peak_allocated if p.memory else None
-            overlap = r.overlap if p.tile else None
-            problem = markup.without_paths(p.problem)
-            lines.append([*key, overlap, *figures, p.cold_ms, peak, problem, r.file_name])
-    return markup.csv_text(headers, lines)
+def _how(tile: int | None) -> str:
+    return f"tiles of {tile}" if tile else "whole"
 
 
 def _exponents(record: ScalingRecord) -> str:
     parts = []
     for tile in dict.fromkeys(p.tile for p in record.points):
         points = [p for p in record.points if p.tile == tile]
-        time, memory = exponent(points, median_ms), exponent(points, peak_mib)
+        time, memory = exponent(points, median_ms), exponent(points, peak_bytes)
         if time is not None and memory is not None:
-            how = f"in tiles of {tile}" if tile else "whole"
-            parts.append(f"{how}: time grows with pixels to the power {time:.2f}, memory {memory:.2f}")
+            parts.append(f"{_how(tile)}: time grows with pixels to the power {time:.2f}, memory {memory:.2f}")
     return "; ".join(parts).capitalize() + "." if parts else "Too few sizes for an exponent."
+
+
+def _peak_mib(point: Point) -> float | None:
+    peak = peak_bytes(point)
+    return peak * MEBI if peak is not None else None
 
 
 def scaling_plot(records: Sequence[ScalingRecord]) -> bytes:
@@ -125,7 +147,7 @@ def scaling_plot(records: Sequence[ScalingRecord]) -> bytes:
         figure = Figure(figsize=(11, 4.6), layout="constrained")
         FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2)
-        for axes, value, name in ((left, median_ms, "median time (ms)"), (right, peak_mib, "memory (MiB)")):
+        for axes, value, name in ((left, median_ms, "median time (ms)"), (right, _peak_mib, "memory (MiB)")):
             for index, record in enumerate(records):
                 _lines(axes, record, value, COLOURS[index % len(COLOURS)])
             axes.set_xscale("log", base=2)

@@ -1,14 +1,15 @@
 """The section on the selective scan: its table, errors and what was left out, from scan records alone."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from bench.identity import slug
-from bench.report import markup
+from bench.report.document import Data, Fold, Part, Picture, Section
 from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, timed_apart, worst_errors
-from bench.studies.scan.record import ScanLeftOut, ScanRecord
-
-MEBI = 2**20
-Column = tuple[str, Callable[[Row], str]]
+from bench.studies.scan.record import Cell, ScanLeftOut, ScanRecord
+from bench.table import Column, Table, Value, raw, words
+from bench.wording import MEBI, NONE, milliseconds, without_paths
 
 INTRO = """\
 Each backend of `models.scan.selective_scan`, measured alone by `bench/scan.py`: all of a cell in turn, on the same
@@ -21,29 +22,26 @@ GPU_INTRO = """\
 are the device's alone, from a replayed CUDA graph; launching: what a single call from Python takes longer."""
 
 
-def scan_body(records: Sequence[ScanRecord], plot_names: Sequence[str]) -> str:
-    """The section without its heading. `plot_names`: the figure's file of each record."""
+def scan_section(records: Sequence[ScanRecord], figures: Sequence[bytes]) -> Section:
+    """The report's section. `figures`: of each record, as PNG."""
     gpu = any(r.settings.device == "cuda" for r in records)
-    parts = [INTRO + (GPU_INTRO if gpu else "")]
-    for record, plot in zip(records, plot_names, strict=True):
+    parts: list[Part] = [INTRO + (GPU_INTRO if gpu else "")]
+    for record, figure in zip(records, figures, strict=True):
         title = settings_text(record)
         floor = copy_rate(record.machine) / 1e9
-        table = markup.markdown_table(*time_cells(record))
         parts += [
             f"**{title}.** Copy rate {floor:,.1f} GB/s.{_rivals_text(record)}",
-            f"![Time of the selective scan against its length, {title}]({plot})",
-            f"<details><summary>Every cell</summary>\n\n{table}\n\n</details>",
+            Picture(_plot_name(record), f"Time of the selective scan against its length, {title}", figure),
+            Fold("Every cell", [time_table(record)]),
         ]
-        headers, errors = error_cells(record)
-        if errors:
-            intro = "Largest relative error against `reference` in float64"
-            parts.append(f"{intro}:\n\n{markup.markdown_table(headers, errors)}")
+        if errors := error_table(record):
+            parts += ["Largest relative error against `reference` in float64:", errors]
         if cells := timed_apart(record):
             which = "; ".join(cell.text for cell in cells)
             parts.append(f"Not all backends timed together, in table and figure alike, in these cells: {which}.")
         if lines := left_out_lines(record):
-            parts.append("Left out:\n\n" + "\n".join(f"- {markup.without_paths(line)}" for line in lines))
-    return "\n\n".join(parts) + "\n"
+            parts.append("Left out:\n\n" + "\n".join(f"- {without_paths(line)}" for line in lines))
+    return Section("scan", "Selective scan", [*parts, Data(scan_data(records))])
 
 
 def settings_text(record: ScanRecord) -> str:
@@ -53,55 +51,55 @@ def settings_text(record: ScanRecord) -> str:
     return f"{s.precision}{threads}, d = {s.channels}, n = {s.state}"
 
 
-def plot_name(record: ScanRecord) -> str:
-    """The figure's file name."""
+def _plot_name(record: ScanRecord) -> str:
     s = record.settings
     threads = f"_{s.threads}t" if s.threads else ""
     return slug(f"scan_{s.precision}{threads}_d{s.channels}_n{s.state}") + ".png"
 
 
-def time_cells(record: ScanRecord) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a measurement; columns that would be empty are left out."""
-    found = rows(record)
-    baselines = [name for name in BASELINES if any(name in row.speedups for row in found)]
-    columns: list[Column] = [
-        ("direction", lambda row: row.measurement.cell.direction),
-        ("batch", lambda row: str(row.measurement.cell.batch)),
-        ("L", lambda row: f"{row.measurement.cell.length:,}"),
-        ("backend", lambda row: row.measurement.backend),
-        ("time [ms]", lambda row: markup.milliseconds(row.timing)),
-        ("IQR [ms]", lambda row: markup.number(row.timing.iqr_ms, 3)),
-        *((f"x {name}", _speedup(name)) for name in baselines),
-        ("share of floor [%]", lambda row: markup.number(100 * row.share_of_bytes, 1)),
-    ]
-    if record.settings.device == "cuda":
-        columns += [
-            ("of largest floor [%]", lambda row: markup.number(100 * row.share_of_largest, 1)),
-            ("launching [ms]", lambda row: markup.number(row.extra_ms, 3)),
-        ]
-    columns.append(("memory [MiB]", lambda row: _mebibytes(row.extra_bytes)))
-    return [header for header, _ in columns], [[cell(row) for _, cell in columns] for row in found]
+def _speedup(name: str, row: Row) -> float | None:
+    return row.speedups[name].ratio if name in row.speedups else None
 
 
-def _speedup(name: str) -> Callable[[Row], str]:
-    return lambda row: markup.number(row.speedups[name].ratio, 2) if name in row.speedups else markup.NONE
+TIMES: tuple[Column[Row], ...] = (
+    words("direction", lambda row: row.measurement.cell.direction),
+    Column("batch", lambda row: row.measurement.cell.batch),
+    Column("L", lambda row: row.measurement.cell.length),
+    words("backend", lambda row: row.measurement.backend),
+    Column("time [ms]", lambda row: row.timing.median_ms, write=lambda row: milliseconds(row.timing)),
+    Column("IQR [ms]", lambda row: row.timing.iqr_ms, decimals=3),
+    *(Column[Row](f"x {name}", partial(_speedup, name), decimals=2, sparse=True) for name in BASELINES),
+    Column("share of floor [%]", lambda row: 100 * row.share_of_bytes, decimals=1),
+)
+GPU_TIMES: tuple[Column[Row], ...] = (
+    Column("of largest floor [%]", lambda row: 100 * row.share_of_largest, decimals=1),
+    Column("launching [ms]", lambda row: row.extra_ms, decimals=3),
+)
+MEMORY: Column[Row] = Column("memory [MiB]", lambda row: row.extra_bytes, decimals=1, scale=MEBI)
 
 
-def _mebibytes(count: int | None) -> str:
-    return markup.number(None if count is None else count / MEBI, 1)
+def time_table(record: ScanRecord) -> Table:
+    """A row a measurement."""
+    s = record.settings
+    columns = [*TIMES, *(GPU_TIMES if s.device == "cuda" else ()), MEMORY]
+    return Table.of(f"Selective scan on {s.device_name}, {settings_text(record)}", columns, rows(record))
 
 
-def error_cells(record: ScanRecord) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a backend."""
+def error_table(record: ScanRecord) -> Table:
+    """A row a backend."""
     worst = worst_errors(record)
-    kinds = list(dict.fromkeys(kind for _, kind in worst))
+
+    def of(kind: str) -> Column[str]:
+        return Column(kind, lambda backend: worst.get((backend, kind)), write=lambda b: _error_text(worst, (b, kind)))
+
+    columns: list[Column[str]] = [words("backend", str), *map(of, dict.fromkeys(kind for _, kind in worst))]
     backends = list(dict.fromkeys(backend for backend, _ in worst))
-    return ["backend", *kinds], [[b, *(_error_text(worst, (b, kind)) for kind in kinds)] for b in backends]
+    return Table.of("Largest relative error against reference in float64", columns, backends)
 
 
 def _error_text(worst: dict[tuple[str, str], float | None], key: tuple[str, str]) -> str:
     if key not in worst:
-        return markup.NONE
+        return NONE
     value = worst[key]
     return "not finite" if value is None else f"{value:.1e}"
 
@@ -122,37 +120,65 @@ def _rivals_text(record: ScanRecord) -> str:
     return "".join(f" `{name}` {'imports' if there else 'does not import'}." for name, there in record.rivals.items())
 
 
-def scan_csv(records: Sequence[ScanRecord]) -> str:
-    """Every measurement, and every cell left out with its estimate, as raw numbers."""
-    headers = ["device", "threads", "precision", "channels", "state", "direction", "batch", "length", "backend"]
-    headers += ["samples", "median_ms", "low_95_ms", "high_95_ms", "iqr_ms", "min_ms", "cold_ms", "how", "launch_ms"]
-    headers += ["least_bytes", "copy_bytes_per_s", "floor_bytes_ms", "floor_exponentials_ms"]
-    headers += ["floor_exponentials_twice_ms", "floor_multiply_adds_ms", "share_of_bytes_floor"]
-    headers += ["share_of_largest_floor", "extra_bytes", "result_bytes", *(f"speedup_{name}" for name in BASELINES)]
-    headers += ["left_out", "estimate_s", "record"]
-    lines: list[list[markup.Value]] = []
+class _Line(NamedTuple):
+    """A measurement, or a cell that was left out."""
+
+    record: ScanRecord
+    cell: Cell
+    backend: str
+    row: Row | None = None
+    left_out: ScanLeftOut | None = None
+
+
+def _figure(key: str, read: Callable[[Row], Value]) -> Column[_Line]:
+    return raw(key, lambda line: read(line.row) if line.row else None)
+
+
+def _least_bytes(line: _Line) -> int | None:
+    s = line.record.settings
+    return least_bytes(line.cell, s.channels, s.state, s.precision) if line.row else None
+
+
+LINES: tuple[Column[_Line], ...] = (
+    raw("device", lambda line: line.record.settings.device_name),
+    raw("threads", lambda line: line.record.settings.threads),
+    raw("precision", lambda line: line.record.settings.precision),
+    raw("channels", lambda line: line.record.settings.channels),
+    raw("state", lambda line: line.record.settings.state),
+    raw("direction", lambda line: line.cell.direction),
+    raw("batch", lambda line: line.cell.batch),
+    raw("length", lambda line: line.cell.length),
+    raw("backend", lambda line: line.backend),
+    _figure("samples", lambda row: row.timing.count),
+    _figure("median_ms", lambda row: row.timing.median_ms),
+    _figure("low_95_ms", lambda row: row.timing.low_ms),
+    _figure("high_95_ms", lambda row: row.timing.high_ms),
+    _figure("iqr_ms", lambda row: row.timing.iqr_ms),
+    _figure("min_ms", lambda row: row.timing.min_ms),
+    _figure("cold_ms", lambda row: row.measurement.runtime.cold_ms),
+    _figure("how", lambda row: row.measurement.how),
+    _figure("launch_ms", lambda row: row.extra_ms),
+    raw("least_bytes", _least_bytes),
+    raw("copy_bytes_per_s", lambda line: copy_rate(line.record.machine) if line.row else None),
+    _figure("floor_bytes_ms", lambda row: row.floors.bytes_ms),
+    _figure("floor_exponentials_ms", lambda row: row.floors.exponentials_ms),
+    _figure("floor_exponentials_twice_ms", lambda row: row.floors.exponentials_twice_ms),
+    _figure("floor_multiply_adds_ms", lambda row: row.floors.multiply_adds_ms),
+    _figure("share_of_bytes_floor", lambda row: row.share_of_bytes),
+    _figure("share_of_largest_floor", lambda row: row.share_of_largest),
+    _figure("extra_bytes", lambda row: row.extra_bytes),
+    _figure("result_bytes", lambda row: row.measurement.result_bytes),
+    *(_figure(f"speedup_{name}", partial(_speedup, name)) for name in BASELINES),
+    raw("left_out", lambda line: line.left_out.reason if line.left_out else None),
+    raw("estimate_s", lambda line: line.left_out.estimate_s if line.left_out else None),
+    raw("record", lambda line: line.record.file_name),
+)
+
+
+def scan_data(records: Sequence[ScanRecord]) -> Table:
+    """Every measurement, and every cell left out with its estimate: a table for files."""
+    lines = []
     for record in records:
-        lines += [_measured_line(record, row) for row in rows(record)]
-        lines += [_left_out_csv(record, entry, len(headers)) for entry in record.left_out if entry.cell]
-    return markup.csv_text(headers, lines)
-
-
-def _measured_line(record: ScanRecord, row: Row) -> list[markup.Value]:
-    s, m, t, f = record.settings, row.measurement, row.timing, row.floors
-    speedups = [row.speedups[name].ratio if name in row.speedups else None for name in BASELINES]
-    key: list[markup.Value] = [s.device_name, s.threads, s.precision, s.channels, s.state]
-    cell: list[markup.Value] = [m.cell.direction, m.cell.batch, m.cell.length, m.backend]
-    time: list[markup.Value] = [t.count, t.median_ms, t.low_ms, t.high_ms, t.iqr_ms, t.min_ms, m.runtime.cold_ms, m.how]
-    floor: list[markup.Value] = [least_bytes(m.cell, s.channels, s.state, s.precision), copy_rate(record.machine)]
-    floor += [f.bytes_ms, f.exponentials_ms, f.exponentials_twice_ms, f.multiply_adds_ms]
-    floor += [row.share_of_bytes, row.share_of_largest]
-    rest = [row.extra_bytes, m.result_bytes, *speedups, "", None, record.file_name]
-    return [*key, *cell, *time, row.extra_ms, *floor, *rest]
-
-
-def _left_out_csv(record: ScanRecord, entry: ScanLeftOut, columns: int) -> list[markup.Value]:
-    s, cell = record.settings, entry.cell
-    key: list[markup.Value] = [s.device_name, s.threads, s.precision, s.channels, s.state]
-    key += [cell.direction, cell.batch, cell.length, entry.backend] if cell else []
-    end: list[markup.Value] = [entry.reason, entry.estimate_s, record.file_name]
-    return [*key, *[None] * (columns - len(key) - len(end)), *end]
+        lines += [_Line(record, row.measurement.cell, row.measurement.backend, row) for row in rows(record)]
+        lines += [_Line(record, e.cell, e.backend, left_out=e) for e in record.left_out if e.cell]
+    return Table.of("Selective scan", LINES, lines, "scan")

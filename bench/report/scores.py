@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from bench.record import Record, in_turn
-from bench.report import markup
+from bench.record import Complexity, Record, in_turn
+from bench.report.document import Data, Fold, Part, Section
 from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.report.ranking import SENSITIVITY, median_text, score_text, sensitivity_cells
+from bench.report.ranking import SENSITIVITY, median_text, rank_columns, sensitivity_table
 from bench.score import NOT_MEASURED, RULES, Baseline, Entry, Ranked, Rule, rank
+from bench.table import Column, Table, raw, words
+from bench.wording import NONE
 
 BASELINES = {2024: "rlfn_ntire", 2025: "efdn", 2026: "span"}  # year of a rule -> its baseline network
 GATE_SETS = {"psnr_valid": "DIV2K_LSDIR_valid", "psnr_test": "DIV2K_LSDIR_test"}
-HEADERS = ["Network", "Rank", "Score", "Median time (ms)", "Parameters", "FLOPs as published (G)",
-           "FLOPs complete (GFLOP)", "Gate"]  # fmt: skip
 INTRO = """\
 Score = sum of weight x exp(2 x / x of the baseline) over runtime, FLOPs as published and parameters; lower is better,
 and the baseline has exp(2) = 7.39. Runtime here is the median of warm passes at 1 x 3 x 256 x 256 in fp32; its 95 %
@@ -114,20 +115,67 @@ def _baseline(device: DeviceRecords, found: Found) -> Baseline | None:
 # ---- text -----------------------------------------------------------------------------------------------------------
 
 
-def scores_body(years: Sequence[YearScores]) -> str:
-    """The section without its heading."""
-    parts = [INTRO]
+class _Row(NamedTuple):
+    """A network's result by one rule."""
+
+    year: YearScores
+    result: Ranked
+
+    @property
+    def found(self) -> Found:
+        return self.year.found[self.result.name]
+
+    @property
+    def counts(self) -> Complexity | None:
+        return self.found.record.complexity
+
+
+def _median_text(row: _Row) -> str:
+    runtime = row.found.record.runtime
+    return median_text(runtime.samples_ms) if runtime else NONE
+
+
+SCORES: tuple[Column[_Row], ...] = (
+    raw("rule", lambda r: r.year.rule.year),
+    raw("baseline", lambda r: r.year.baseline),
+    words("Network", lambda r: r.result.name, "network", source=lambda r: r.found.file),
+    *rank_columns(lambda r: r.result),
+    Column("Median time (ms)", lambda r: r.found.value, "median_ms", write=_median_text),
+    Column("Parameters", lambda r: getattr(r.counts, "parameters", None), "parameters"),
+    Column("FLOPs as published (G)", lambda r: getattr(r.counts, "flops_published", None), "flops_published", 2, 1e-9),
+    Column("FLOPs complete (GFLOP)", lambda r: getattr(r.counts, "flops", None), "flops_complete", 1, 1e-9),
+    words("Gate", lambda r: r.result.gate, "gate"),
+    raw("reason", lambda r: r.result.reason),
+    raw("record", lambda r: r.found.file),
+)
+
+
+def scores_section(years: Sequence[YearScores]) -> Section:
+    """The report's section."""
+    parts: list[Part] = [INTRO]
     for year in years:
-        parts.append(f"### Rule of {year.rule.year}\n\n{rule_text(year)}")
+        parts += [f"### Rule of {year.rule.year}", rule_text(year)]
         if year.ranked:
-            parts.append(markup.markdown_table(HEADERS, [score_row(year, r) for r in year.ranked]))
-            headers, rows = sensitivity_cells(year.entries, year.rule, year.over, "Network")
-            if rows:
-                folded = f"{SENSITIVITY} {AS_IS_NOTE}\n\n{markup.markdown_table(headers, rows)}"
-                title = f"What the ranks by the rule of {year.rule.year} depend on"
-                parts.append(f"<details><summary>{title}</summary>\n\n{folded}\n\n</details>")
-        parts += [text for text in (gates_text(year), apart_text(year), left_out_text(year)) if text]
-    return "\n\n".join(parts) + "\n"
+            parts.append(score_table([year]))
+        if changed := changed_table(year):
+            title = f"What the ranks by the rule of {year.rule.year} depend on"
+            parts.append(Fold(title, [f"{SENSITIVITY} {AS_IS_NOTE}", changed]))
+        parts += [gates_text(year), apart_text(year), left_out_text(year)]
+    return Section("scores", "NTIRE scores", [*parts, Data(score_table(years, "scores"))])
+
+
+def score_table(years: Sequence[YearScores], key: str = "") -> Table:
+    """A row a network and rule."""
+    rules = ", ".join(str(year.rule.year) for year in years)
+    rows = [_Row(year, result) for year in years for result in year.ranked]
+    return Table.of(f"NTIRE scores by the rule of {rules}", SCORES, rows, key)
+
+
+def changed_table(year: YearScores) -> Table | None:
+    """What the ranks depend on; None where nothing has a score."""
+    if not year.ranked:
+        return None
+    return sensitivity_table(year.entries, year.rule, year.over, "Network") or None
 
 
 def rule_text(year: YearScores) -> str:
@@ -138,22 +186,6 @@ def rule_text(year: YearScores) -> str:
         return f"{weights}, over {year.baseline} as measured in the same run."
     command = f"python bench/profile.py --model {BASELINES[rule.year]} dvmsr rlfn --measure runtime"
     return f"{weights}. No scores: the baseline, {BASELINES[rule.year]}, was not timed here (`{command}`)."
-
-
-def score_row(year: YearScores, result: Ranked) -> list[str]:
-    """Cells in the order of HEADERS."""
-    record = year.found[result.name].record
-    c = record.complexity
-    return [
-        result.name,
-        result.rank_text,
-        score_text(result),
-        median_text(record.runtime.samples_ms) if record.runtime else markup.NONE,
-        f"{c.parameters:,}" if c else markup.NONE,
-        markup.number(c.flops_published / 1e9 if c and c.flops_published else None, 2),
-        markup.number(c.flops / 1e9 if c else None, 1),
-        result.gate,
-    ]
 
 
 def apart_text(year: YearScores) -> str:
@@ -183,19 +215,3 @@ def gates_text(year: YearScores) -> str:
 def left_out_text(year: YearScores) -> str:
     """Why ranked networks are fewer than timed ones."""
     return " ".join(f"{r.name} is not ranked: {r.reason}." for r in year.ranked if r.reason)
-
-
-def scores_csv(years: Sequence[YearScores]) -> str:
-    """Every score as raw numbers."""
-    headers = ["rule", "baseline", "network", "rank_best", "rank_worst", "place", "score", "low", "high"]
-    headers += ["median_ms", "parameters", "flops_published", "flops_complete", "gate", "reason", "record"]
-    lines: list[list[markup.Value]] = []
-    for year in years:
-        for r in year.ranked:
-            found = year.found[r.name]
-            c = found.record.complexity
-            line: list[markup.Value] = [year.rule.year, year.baseline, r.name, r.best, r.worst, r.place, r.score]
-            line += [r.low, r.high, found.value]
-            line += [c.parameters, c.flops_published, c.flops] if c else [None] * 3
-            lines.append([*line, r.gate, r.reason, found.file])
-    return markup.csv_text(headers, lines)

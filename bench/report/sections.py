@@ -3,8 +3,7 @@
 A section is a function here and its key; the order of the two lists is that of the report.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 from bench.report import (
     ablation,
@@ -21,36 +20,11 @@ from bench.report import (
     step,
     training,
 )
+from bench.report.document import Section
 from bench.report.lookup import DeviceRecords
 from bench.report.roofline_plot import draw_roofline
 from bench.report.scan_plot import draw_scan
 from bench.report.studies import Studies
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading and Markdown below it.
-
-    Attributes:
-        key: names its page, `key`.md; "" for a section without a page of its own.
-        files: name -> content, the figures that `body` shows among them.
-    """
-
-    key: str
-    title: str
-    body: str
-    files: Mapping[str, bytes] = field(default_factory=dict)
-
-    @property
-    def markdown(self) -> str:
-        """As a part of the report."""
-        return f"## {self.title}\n\n{self.body}".rstrip()
-
-    def all_files(self) -> dict[str, bytes]:
-        """Its page too."""
-        pages = {f"{self.key}.md": f"# {self.title}\n\n{self.body}".encode()} if self.key else {}
-        return pages | dict(self.files)
-
 
 Make = Callable[[DeviceRecords, Studies], Iterator[Section]]
 
@@ -67,79 +41,67 @@ def study_sections(device: DeviceRecords, studies: Studies) -> list[Section]:
 
 def _scores(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if years := scores.year_scores(device):
-        files = {"scores.csv": scores.scores_csv(years).encode()}
-        yield Section("scores", "NTIRE scores", scores.scores_body(years), files)
+        yield scores.scores_section(years)
 
 
 def _challenges(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     for one in studies.challenges:
-        files = {f"{one.key}.csv": challenges.challenge_csv(one).encode()}
-        yield Section("", one.title, challenges.challenge_body(one), files)
+        yield challenges.challenge_section(one)
 
 
 def _crops(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if found := studies.crops:
-        yield Section("crops", "Crops side by side", crops.crops_body(found), crops.crops_files(found))
+        yield crops.crops_section(found)
 
 
 def _own(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if body := own.own_body(device):
-        yield Section("", "Networks of your own", body)
+    if section := own.own_section(device):
+        yield section
 
 
 def _backends(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if body := backends.backends_body(device):
-        yield Section("backends", "Whole networks by scan backend", body)
+    if section := backends.backends_section(device):
+        yield section
 
 
 def _scan(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if found := studies.scans:
-        names = [scan.plot_name(record) for record in found]
         figures = [draw_scan(record, f"{device.name}, {scan.settings_text(record)}") for record in found]
-        files = {**dict(zip(names, figures, strict=True)), "scan.csv": scan.scan_csv(found).encode()}
-        yield Section("scan", "Selective scan", scan.scan_body(found, names), files)
+        yield scan.scan_section(found, figures)
 
 
 def _accuracy(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if found := studies.accuracies:
-        files = {"accuracy.csv": accuracy.accuracy_csv(found).encode()}
-        yield Section("accuracy", "Accuracy", accuracy.accuracy_body(found), files)
+        yield accuracy.accuracy_section(found)
 
 
 def _steps(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if found := studies.steps:
-        files = {"step.csv": step.step_csv(found).encode()}
-        yield Section("step", "Training steps", step.step_body(found), files)
+        yield step.step_section(found)
 
 
 def _roofline(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if found := studies.roofs:
-        files = {roofline.PLOT: draw_roofline(found), "roofline.csv": roofline.roofline_csv(found).encode()}
-        yield Section("roofline", "Roofline", roofline.roofline_body(found), files)
+        yield roofline.roofline_section(found, draw_roofline(found))
 
 
 def _scaling(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if found := studies.scalings:
-        files = {scaling.PLOT: scaling.scaling_plot(found), "scaling.csv": scaling.scaling_csv(found).encode()}
-        yield Section("scaling", "Input sizes", scaling.scaling_body(found), files)
+        yield scaling.scaling_section(found)
 
 
 def _attribution(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if studies.lams or studies.fields:
-        body = attribution.attribution_body(studies.lams, studies.fields)
-        files = attribution.attribution_files(studies.lams, studies.fields)
-        yield Section("attribution", "Attribution", body, files)
+        yield attribution.attribution_section(studies.lams, studies.fields)
 
 
 def _ablation(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    files = {"ablation.csv": ablation.ablation_csv(device, studies.trainings).encode()}
-    yield Section("ablation", "Ablations: Tables 3 to 8", ablation.ablation_body(device, studies.trainings), files)
+    yield ablation.ablation_section(device, studies.trainings)
 
 
 def _training(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
     if found := studies.trainings:
-        files = {training.PLOT: training.draw_training(found), "training.csv": training.training_csv(found).encode()}
-        yield Section("training", "Networks trained here", training.training_body(found), files)
+        yield training.training_section(found)
 
 
 DRAWN: tuple[Make, ...] = (_scores, _challenges, _crops)

@@ -1,77 +1,103 @@
 """The section on training steps: its table and CSV, from step records alone."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 from bench.record import in_turn
-from bench.report import markup
-from bench.statistics import compare, summarise
+from bench.report.document import Data, Part, Section
+from bench.statistics import Timing, compare, summarise
 from bench.studies.step.record import StepMeasurement, StepRecord
+from bench.table import Column, Table, raw, times, words
+from bench.wording import MEBI, option_text, without_paths
 
 BASELINES = ("chunked", "mamba_ssm")
-MEBI = 2**20
 INTRO = """\
 Forward pass, L1 loss, backward pass and Adam of one batch of LR patches by `bench/step.py`, each backend in a process
 of its own, sampled in turn. Time: median [95 % interval] of single steps. Memory: peak of one step, on a CPU the growth
 of a fresh process."""
 
 
-def step_body(records: Sequence[StepRecord]) -> str:
-    """The section without its heading."""
-    parts = [INTRO]
+def step_section(records: Sequence[StepRecord]) -> Section:
+    """The report's section."""
+    parts: list[Part] = [INTRO]
     for record in records:
-        parts.append(f"**{step_title(record)}**\n\n{markup.markdown_table(*step_cells(record), left=2)}")
-        failures = [f"- {m.backend}, batch {m.batch}: {markup.without_paths(m.error)}" for m in _failed(record)]
+        parts += [f"**{step_title(record)}**", step_table(record)]
+        failures = [f"- {m.backend}, batch {m.batch}: {without_paths(m.error)}" for m in _failed(record)]
         parts += ["Failed:\n\n" + "\n".join(failures)] if failures else []
-    return "\n\n".join(parts) + "\n"
+    return Section("step", "Training steps", [*parts, Data(step_data(records))])
 
 
 def step_title(record: StepRecord) -> str:
     """What sets one record apart from others of the same device."""
     s = record.settings
     threads = f", {s.threads} thread{'s' * (s.threads > 1)}" if s.threads else ""
-    options = f" ({markup.option_text(s.options)})" if s.options else ""
+    options = f" ({option_text(s.options)})" if s.options else ""
     return f"{s.model}{options}, patches of {s.patch}x{s.patch}, {s.precision}{threads}"
 
 
-def step_cells(record: StepRecord) -> tuple[list[str], list[list[str]]]:
-    """Headers and text cells, a row a measurement."""
-    baselines = [name for name in BASELINES if any(m.backend == name for m in record.measurements)]
-    headers = ["backend", "batch", "time [ms]", "samples", *(f"x {name}" for name in baselines), "memory [MiB]"]
-    return headers, [_row(m, record, baselines) for m in record.measurements if m.runtime]
+class _Row(NamedTuple):
+    """A measurement, and the record that it is in."""
+
+    record: StepRecord
+    measurement: StepMeasurement
+
+    @property
+    def timing(self) -> Timing | None:
+        """None where it failed."""
+        runtime = self.measurement.runtime
+        return summarise(runtime.samples_ms) if runtime else None
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Of one step."""
+        memory = self.measurement.memory
+        return memory.peak_allocated if memory else None
 
 
-def step_csv(records: Sequence[StepRecord]) -> str:
-    """Every measurement as raw numbers."""
-    headers = ["model", "device", "threads", "precision", "patch", "backend", "batch", "samples", "median_ms"]
-    headers += ["low_95_ms", "high_95_ms", "peak_bytes", *(f"speedup_{name}" for name in BASELINES), "error", "record"]
-    lines: list[list[markup.Value]] = []
-    for record in records:
-        s = record.settings
-        for m in record.measurements:
-            t = summarise(m.runtime.samples_ms) if m.runtime else None
-            figures = [t.count, t.median_ms, t.low_ms, t.high_ms] if t else [None] * 4
-            peak = m.memory.peak_allocated if m.memory else None
-            ratios = [_speedup(m, record, name) for name in BASELINES]
-            key: list[markup.Value] = [s.model, s.device_name, s.threads, s.precision, s.patch, m.backend, m.batch]
-            lines.append([*key, *figures, peak, *ratios, markup.without_paths(m.error), record.file_name])
-    return markup.csv_text(headers, lines)
-
-
-def _row(m: StepMeasurement, record: StepRecord, baselines: Sequence[str]) -> list[str]:
-    timing = summarise(m.runtime.samples_ms) if m.runtime else None
-    ratios = [markup.number(_speedup(m, record, name), 2) for name in baselines]
-    peak = markup.number(m.memory.peak_allocated / MEBI if m.memory else None, 0)
-    count = str(timing.count) if timing else markup.NONE
-    return [m.backend, str(m.batch), markup.milliseconds(timing), count, *ratios, peak]
-
-
-def _speedup(m: StepMeasurement, record: StepRecord, baseline: str) -> float | None:
+def _speedup(baseline: str, row: _Row) -> float | None:
     """How many times as fast as the baseline with the same batch; None for itself, and where they ran in no turn."""
+    record, m = row
     for other in record.measurements:
         same = (other.backend, other.batch) == (baseline, m.batch) and other is not m
         if same and other.runtime and m.runtime and in_turn(other.runtime, m.runtime):
             return compare(other.runtime.samples_ms, m.runtime.samples_ms).ratio
     return None
+
+
+STEPS: tuple[Column[_Row], ...] = (
+    raw("model", lambda r: r.record.settings.model),
+    raw("device", lambda r: r.record.settings.device_name),
+    raw("threads", lambda r: r.record.settings.threads),
+    raw("precision", lambda r: r.record.settings.precision),
+    raw("patch", lambda r: r.record.settings.patch),
+    words("backend", lambda r: r.measurement.backend, "backend"),
+    Column("batch", lambda r: r.measurement.batch, "batch"),
+    *times("time [ms]", lambda r: r.timing),
+    *(
+        Column[_Row](f"x {name}", partial(_speedup, name), f"speedup_{name}", decimals=2, sparse=True)
+        for name in BASELINES
+    ),
+    Column("memory [MiB]", lambda r: r.peak_bytes, "peak_bytes", 0, MEBI),
+    raw("error", lambda r: without_paths(r.measurement.error)),
+    raw("record", lambda r: r.record.file_name),
+)
+
+
+def step_table(record: StepRecord) -> Table:
+    """A row a measurement that did not fail."""
+    s = record.settings
+    title = f"Training step of {s.model} on {s.device_name}, {s.patch}x{s.patch}, {s.precision}"
+    return Table.of(title, STEPS, [row for row in _rows([record]) if row.timing])
+
+
+def step_data(records: Sequence[StepRecord]) -> Table:
+    """Every measurement: a table for files."""
+    return Table.of("Training steps", STEPS, _rows(records), "step")
+
+
+def _rows(records: Sequence[StepRecord]) -> list[_Row]:
+    return [_Row(record, m) for record in records for m in record.measurements]
 
 
 def _failed(record: StepRecord) -> list[StepMeasurement]:

@@ -1,16 +1,18 @@
 """What the records hold, without any published number: every figure, the environment, and what was skipped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-from bench.record import Record
-from bench.report import figures, markup
-from bench.report.entries import weights_text
+from bench.record import Quality, Record
+from bench.report import figures
+from bench.report.compared import weights_text
+from bench.report.document import Data, Part, Section
 from bench.report.lookup import DeviceRecords, Measured
-from bench.statistics import quality_means
+from bench.statistics import QualityMeans, Timing, quality_means
+from bench.table import Column, Table, raw, words
+from bench.wording import MEBI, milliseconds, number, option_text, time_decimals, without_paths
 
-MEBI = 2**-20
 SWITCHES = ("channels_last", "compile", "cuda_graph", "fused", "ntire_compat")
 
 # Columns of measured.csv besides those that name the run: header with unit and convention, figure.
@@ -53,7 +55,7 @@ QUALITY_FIGURES = (
 
 def network_label(record: Record) -> str:
     """A network with the options that make it another one."""
-    options = markup.option_text(record.options)
+    options = option_text(record.options)
     return f"{record.display_name} ({options})" if options else record.display_name
 
 
@@ -64,132 +66,182 @@ def settings_label(record: Record) -> str:
     return ", ".join(filter(None, [f"{s.height}x{s.width}", s.precision, s.scan_backend, *switches]))
 
 
-def measured_csv(device: DeviceRecords) -> str:
-    """Every record in a line, with every figure as a raw number."""
+def measured_data(device: DeviceRecords) -> Table:
+    """Every record in a line, with every figure as a raw number: a table for files."""
     datasets = sorted({q.dataset for m in device.measured for q in m.record.quality})
-    columns = [
-        *FIGURES,
-        *((f"{d}: {name}", f"quality.{d}.{figure}") for d in datasets for name, figure in QUALITY_FIGURES),
+    named = [*FIGURES, *((f"{d}: {name}", f"quality.{d}.{f}") for d in datasets for name, f in QUALITY_FIGURES)]
+    columns: list[Column[Measured]] = [
+        raw("record", lambda m: m.file),
+        raw("network", lambda m: m.record.model),
+        raw("options", lambda m: option_text(m.record.options)),
+        raw("weights", lambda m: weights_text(m.record)),
+        raw("device", lambda m: device.label),
+        raw("settings", lambda m: settings_label(m.record)),
+        *(raw(name, partial(_figure, figure)) for name, figure in named),
     ]
-    headers = ["record", "network", "options", "weights", "device", "settings", *(name for name, _ in columns)]
-    rows = []
-    for item in device.measured:
-        r = item.record
-        naming = [item.file, r.model, markup.option_text(r.options), weights_text(r), device.label, settings_label(r)]
-        rows.append([*naming, *(figures.value(r, figure) for _, figure in columns)])
-    return markup.csv_text(headers, rows)
+    return Table.of("Every record", columns, device.measured, "measured")
 
 
-def measured_markdown(device: DeviceRecords) -> str:
+def _figure(figure: str, measured: Measured) -> float | None:
+    return figures.value(measured.record, figure)
+
+
+def measured_section(device: DeviceRecords) -> Section:
     """Every record with every figure, as a page of narrow tables."""
-    parts = [f"# Measured on {device.label}"]
-    for section in measured_sections(device):
-        rows = [row for _, row in section.rows]
-        table = markup.markdown_table(section.headers, rows, left=2) if rows else "Nothing was measured."
-        parts.append(f"## {section.title}\n\n{table}")
-    return "\n\n".join([*parts, f"## Skipped\n\n{skipped_markdown(device)}"]) + "\n"
+    parts: list[Part] = []
+    for table in measured_tables(device):
+        parts += [f"## {table.title}", table if table.rows else "Nothing was measured."]
+    parts += [f"## Skipped\n\n{skipped_markdown(device)}", Data(measured_data(device))]
+    return Section("measured", f"Measured on {device.label}", parts)
 
 
-@dataclass(frozen=True)
-class Section:
-    """A table of one kind of figures: its rows are text cells, each row with the record it is from."""
-
-    title: str
-    headers: list[str]
-    rows: list[tuple[str, list[str]]]
-
-
-def measured_sections(device: DeviceRecords) -> tuple[Section, ...]:
-    """Every record with every figure; the first two columns are text."""
+def measured_tables(device: DeviceRecords) -> tuple[Table, ...]:
+    """Every record with every figure: counts, times, memory and quality, a row a record."""
     return _counts(device), _times(device), _memory(device), _quality(device)
 
 
-def _counts(device: DeviceRecords) -> Section:
-    headers = ["Network", "Input", "Parameters", "FLOPs as published (G)", "fvcore, nothing hidden (G)"]
-    headers += ["MACs complete (GMAC)", "FLOPs complete (GFLOP)", "Activations as published (M)"]
-    headers += ["Activations complete (M)", "Conv2d", "Ops no rule covers"]
-    rows = []
-    for file, r in _with(device, "complexity"):
-        c = r.complexity
-        if c:
-            scaled = [(c.flops_published, 1e-9), (c.flops_fvcore_unfused, 1e-9), (c.macs, 1e-9), (c.flops, 1e-9)]
-            scaled += [(c.activations_published, 1e-6), (c.activations, 1e-6)]
-            cells = ["none" if value is None else markup.number(value * scale, 4) for value, scale in scaled]
-            uncovered = ", ".join(c.uncovered_ops) or "none"
-            size = f"{c.height}x{c.width}"
-            rows.append((file, [network_label(r), size, f"{c.parameters:,}", *cells, str(c.conv2d), uncovered]))
-    return Section("Counts", headers, rows)
+NETWORK: Column[Measured] = words("Network", lambda m: network_label(m.record), source=lambda m: m.file)
+SETTINGS: Column[Measured] = words("Settings", lambda m: settings_label(m.record))
 
 
-def _times(device: DeviceRecords) -> Section:
-    headers = ["Network", "Settings", "Median, warm [95 % interval] (ms)", "IQR (ms)", "Mean (ms)"]
-    headers += ["95th percentile (ms)", "First pass (ms)", "Mean with first pass (ms)", "Samples"]
-    rows = []
-    for file, r in _with(device, "runtime"):
-        timing = figures.timing(r)
-        if timing and r.runtime:
-            decimals = markup.time_decimals(timing.median_ms)
-            with_first = figures.value(r, "runtime.mean_with_first_ms")
-            times = [timing.iqr_ms, timing.mean_ms, timing.p95_ms, r.runtime.cold_ms, with_first]
-            cells = [markup.number(t, decimals) for t in times]
-            timed = f", images of {r.quality[0].dataset}" if r.settings.ntire_compat and r.quality else ""
-            median = markup.milliseconds(timing)
-            rows.append((file, [network_label(r), settings_label(r) + timed, median, *cells, str(timing.count)]))
-    return Section("Time of one pass at the fixed input size", headers, rows)
+def _counts(device: DeviceRecords) -> Table:
+    def count(title: str, name: str, scale: float = 1, decimals: int | None = None) -> Column[Measured]:
+        return Column(title, lambda m: getattr(m.record.complexity, name), "", decimals, scale)
+
+    def input_size(m: Measured) -> str:
+        c = m.record.complexity
+        return f"{c.height}x{c.width}" if c else ""
+
+    def uncovered(m: Measured) -> str:
+        return (", ".join(m.record.complexity.uncovered_ops) if m.record.complexity else "") or "none"
+
+    columns = [
+        NETWORK,
+        words("Input", input_size),
+        count("Parameters", "parameters"),
+        count("FLOPs as published (G)", "flops_published", 1e-9, 4),
+        count("fvcore, nothing hidden (G)", "flops_fvcore_unfused", 1e-9, 4),
+        count("MACs complete (GMAC)", "macs", 1e-9, 4),
+        count("FLOPs complete (GFLOP)", "flops", 1e-9, 4),
+        count("Activations as published (M)", "activations_published", 1e-6, 4),
+        count("Activations complete (M)", "activations", 1e-6, 4),
+        count("Conv2d", "conv2d"),
+        words("Ops no rule covers", uncovered),
+    ]
+    return Table.of("Counts", columns, _with(device, "complexity"))
 
 
-def _memory(device: DeviceRecords) -> Section:
-    headers = ["Network", "Settings", "Peak (MiB)", "Reserved (MiB)", "Before (MiB)", "Method"]
-    rows = []
-    for file, r in _with(device, "memory"):
-        if m := r.memory:
-            sizes = [m.peak_allocated, m.peak_reserved, m.before]
-            cells = [markup.number(None if size is None else size * MEBI, 1) for size in sizes]
-            rows.append((file, [network_label(r), settings_label(r), *cells, m.method]))
-    return Section("Memory of one pass at the fixed input size", headers, rows)
+def _times(device: DeviceRecords) -> Table:
+    def timing(m: Measured) -> Timing | None:
+        return figures.timing(m.record)
+
+    def time(title: str, figure: str) -> Column[Measured]:
+        def write(m: Measured) -> str:
+            return number(_figure(f"runtime.{figure}", m), time_decimals(_figure("runtime.median_ms", m)))
+
+        return Column(title, partial(_figure, f"runtime.{figure}"), write=write)
+
+    def settings(m: Measured) -> str:
+        s = m.record.settings
+        return settings_label(m.record) + (f", images of {s.timed_on}" if s.timed_on else "")
+
+    columns = [
+        NETWORK,
+        words("Settings", settings),
+        Column(
+            "Median, warm [95 % interval] (ms)",
+            partial(_figure, "runtime.median_ms"),
+            write=lambda m: milliseconds(timing(m)),
+        ),
+        time("IQR (ms)", "iqr_ms"),
+        time("Mean (ms)", "mean_ms"),
+        time("95th percentile (ms)", "p95_ms"),
+        time("First pass (ms)", "cold_ms"),
+        time("Mean with first pass (ms)", "mean_with_first_ms"),
+        Column("Samples", partial(_figure, "runtime.count")),
+    ]
+    return Table.of("Time of one pass at the fixed input size", columns, _with(device, "runtime"))
 
 
-def _quality(device: DeviceRecords) -> Section:
-    headers = ["Network", "Data set", "Images", "PSNR RGB (dB)", "PSNR Y (dB)", "SSIM Y", "PSNR rounded Y (dB)"]
-    headers += ["PSNR Y, no border removed (dB)", "Mean time an image (ms)", "Peak (MiB)", "Precision", "Weights", "LR"]
-    rows = []
-    for file, r in _with(device, "quality"):
-        for q in r.quality:
-            means = quality_means(q.images)
-            scores = [(means.psnr_rgb, 3), (means.psnr_y, 3), (means.ssim_y, 4), (means.psnr_y_rounded, 3)]
-            scores += [(means.psnr_y_no_border, 3), (means.time_ms, markup.time_decimals(means.time_ms))]
-            cells = [markup.number(value, decimals) for value, decimals in scores]
-            peak = markup.number(None if q.peak_memory is None else q.peak_memory * MEBI, 1)
-            ends = [peak, r.settings.precision, weights_text(r), q.lr_source]
-            rows.append((file, [network_label(r), q.dataset, str(len(q.images)), *cells, *ends]))
-    return Section("Quality (means over whole images; 4-pixel border removed unless stated)", headers, rows)
+def _memory(device: DeviceRecords) -> Table:
+    def size(title: str, name: str) -> Column[Measured]:
+        return Column(title, lambda m: getattr(m.record.memory, name), "", 1, MEBI)
+
+    columns = [
+        NETWORK,
+        SETTINGS,
+        size("Peak (MiB)", "peak_allocated"),
+        size("Reserved (MiB)", "peak_reserved"),
+        size("Before (MiB)", "before"),
+        words("Method", lambda m: m.record.memory.method if m.record.memory else ""),
+    ]
+    return Table.of("Memory of one pass at the fixed input size", columns, _with(device, "memory"))
 
 
-def _with(device: DeviceRecords, part: str) -> list[tuple[str, Record]]:
-    return [(m.file, m.record) for m in device.measured if getattr(m.record, part)]
+class _Scored(NamedTuple):
+    """One data set of one record."""
+
+    measured: Measured
+    quality: Quality
+    means: QualityMeans
+
+
+def _quality(device: DeviceRecords) -> Table:
+    def score(title: str, name: str, decimals: int) -> Column[_Scored]:
+        return Column(title, lambda s: getattr(s.means, name), decimals=decimals)
+
+    columns: list[Column[_Scored]] = [
+        words("Network", lambda s: network_label(s.measured.record), source=lambda s: s.measured.file),
+        words("Data set", lambda s: s.quality.dataset),
+        Column("Images", lambda s: len(s.quality.images)),
+        score("PSNR RGB (dB)", "psnr_rgb", 3),
+        score("PSNR Y (dB)", "psnr_y", 3),
+        score("SSIM Y", "ssim_y", 4),
+        score("PSNR rounded Y (dB)", "psnr_y_rounded", 3),
+        score("PSNR Y, no border removed (dB)", "psnr_y_no_border", 3),
+        Column(
+            "Mean time an image (ms)",
+            lambda s: s.means.time_ms,
+            write=lambda s: number(s.means.time_ms, time_decimals(s.means.time_ms)),
+        ),
+        Column("Peak (MiB)", lambda s: s.quality.peak_memory, "", 1, MEBI),
+        words("Precision", lambda s: s.measured.record.settings.precision),
+        words("Weights", lambda s: weights_text(s.measured.record)),
+        words("LR", lambda s: s.quality.lr_source),
+    ]
+    rows = [_Scored(m, q, quality_means(q.images)) for m in _with(device, "quality") for q in m.record.quality]
+    title = "Quality (means over whole images; 4-pixel border removed unless stated)"
+    return Table.of(title, columns, rows)
+
+
+def _with(device: DeviceRecords, part: str) -> list[Measured]:
+    return [m for m in device.measured if getattr(m.record, part)]
 
 
 def skipped_markdown(device: DeviceRecords) -> str:
     """Measurements that were not made: reason, estimate and command; each once."""
     lines = dict.fromkeys(
-        f"- **{network_label(m.record)}**, {s.what}: {markup.without_paths(s.reason)}"
+        f"- **{network_label(m.record)}**, {s.what}: {without_paths(s.reason)}"
         + (f" (about {s.estimate_s:,.0f} s)" if s.estimate_s is not None else "")
-        + (f": `{markup.without_paths(s.command)}`" if s.command else "")
+        + (f": `{without_paths(s.command)}`" if s.command else "")
         for m in device.measured
         for s in m.record.skipped
     )
     return "\n".join(lines) or "Nothing was skipped."
 
 
-def environment_markdown(measured: Sequence[Measured]) -> str:
+def environment_table(measured: Sequence[Measured]) -> Table:
     """The environment of all records: one value where they agree, else a range or the values."""
     seen: dict[str, list[Any]] = {}
     for item in measured:
         for key, value in flat(item.record.environment).items():
             if value not in seen.setdefault(key, []):
                 seen[key].append(value)
-    rows = [[key, _values(values)] for key, values in seen.items()]
-    return markup.markdown_table(["Environment", "Value"], rows, left=2)
+    columns: list[Column[tuple[str, list[Any]]]] = [
+        words("Environment", lambda pair: pair[0]),
+        words("Value", lambda pair: _values(pair[1])),
+    ]
+    return Table.of("Environment of these records", columns, seen.items())
 
 
 def flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

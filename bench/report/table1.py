@@ -3,12 +3,14 @@
 import json
 from collections.abc import Sequence
 
-from bench.report import markup
-from bench.report.entries import Entry, Network, Quantity, compare_with_paper, entries_csv
+from bench.report.compared import Network, Quantity, compare_with_paper
+from bench.report.document import Part
 from bench.report.lookup import DeviceRecords, canonical, is_of_own_weights
+from bench.report.paper_table import Line, PaperTable, compared_columns, measured_text, missing_notes, paper_table
 from bench.report.published import read
-from bench.report.table1_notes import table1_notes
-from bench.report.tables import Table, missing_notes
+from bench.report.table1_notes import count_note, reported_notes, score_note
+from bench.table import Column, Table, words
+from bench.wording import option_text
 
 # Data set -> its columns' prefix in the published table.
 DATASETS = {"Set5": "set5", "Set14": "set14", "B100": "bsd100", "Urban100": "urban100", "Manga109": "manga109"}
@@ -51,8 +53,8 @@ FURTHER = (
 )  # first among the rows below the paper's
 
 
-def table1(device: DeviceRecords) -> Table:
-    """The paper's 16 rows, then every other measured network; a section for each data set."""
+def table1(device: DeviceRecords) -> PaperTable:
+    """The paper's 16 rows, then every other measured network; a table for each data set."""
     measured_models = {m.record.model for m in device.measured}
     networks = [_paper_network(row.label, measured_models) for row in read("table1")]
     networks += _further_networks(device, {n.model for n in networks})
@@ -60,31 +62,42 @@ def table1(device: DeviceRecords) -> Table:
         f"Measured on {device.label}. Classic protocol: uint8 output, Y as float, 4-pixel border removed, mean over "
         "images; PSNR in dB. The paper's parameters are thousands, cut off."
     )
-    entries = [compare_with_paper(device, n, q) for n in networks for q in (PARAMETERS, EXACT)]
-    parameters = _section(
-        "Parameters", ["Method", "Paper (K)", "Measured (K)", "Difference (K)", "Measured, exact"], entries
+    counts = _lines(device, networks, (PARAMETERS, EXACT))
+    exact: Column[Line] = Column(
+        "Measured, exact",
+        lambda line: line.found[1].measured,
+        write=lambda line: measured_text(line.found[1]),
+        source=lambda line: line.found[1].file,
     )
-    scored: dict[str, str] = {}
-    unscored: dict[str, str] = {}
+    method: Column[Line] = words("Method", lambda line: line.name)
+    columns = [method, *compared_columns(0, "Thousands"), exact, words("Why", count_note, sparse=True)]
+    parameters: list[Part] = ["### Parameters", Table.of("Table 1: parameters", columns, counts, "table1_parameters")]
+    found = [one for line in counts for one in line.found]
+    scored: list[Part] = []
+    unscored: dict[str, list[Part]] = {}
     for dataset in DATASETS:
-        scores = [compare_with_paper(device, n, q) for n in networks for q in (PSNR[dataset], SSIM[dataset])]
-        headers = ["Method", "PSNR: paper", "measured", "difference", "SSIM: paper", "measured", "difference"]
-        part = scored if any(e.file for e in scores) else unscored
-        part[dataset] = _section(dataset, headers, scores)
-        entries += scores
-    said = table1_notes(device, entries)
-    notes = missing_notes([e for e in entries if e.network.model in measured_models and not e.network.options])
-    elsewhere = f"Nothing was measured on {', '.join(unscored)}; the paper's values are in `table1.md`." * bool(
-        unscored
-    )
-    return Table(
-        "table1",
-        "Table 1: classic methods",
-        "\n\n".join(filter(None, [intro, parameters, *scored.values(), *unscored.values(), said, notes])) + "\n",
-        entries_csv(device, entries),
-        tuple(entries),
-        "\n\n".join(filter(None, [intro, parameters, *scored.values(), elsewhere, said, notes])) + "\n",
-    )
+        lines = _lines(device, networks, (PSNR[dataset], SSIM[dataset]))
+        columns = [method, *compared_columns(0, "PSNR"), *compared_columns(1, "SSIM")]
+        columns.append(words("Why", lambda line: "; ".join(filter(None, map(score_note, line.found))), sparse=True))
+        table = Table.of(f"Table 1: {dataset}", columns, lines, f"table1_{dataset.lower()}")
+        found += [one for line in lines for one in line.found]
+        if any(one.file for line in lines for one in line.found):
+            scored += [f"### {dataset}", table]
+        else:
+            unscored[dataset] = [f"### {dataset}", table]
+    notes: list[Part] = [
+        reported_notes(device, found),
+        *missing_notes([c for c in found if c.network.model in measured_models and not c.network.options]),
+    ]
+    names = ", ".join(unscored)
+    elsewhere = f"Nothing was measured on {names}; the paper's values are in `table1.md`." * bool(names)
+    whole = [intro, *parameters, *scored, *(part for parts in unscored.values() for part in parts), *notes]
+    short = [part for part in (intro, *parameters, *scored, elsewhere, *notes) if part]
+    return paper_table(device, "table1", "Table 1: classic methods", whole, found, short)
+
+
+def _lines(device: DeviceRecords, networks: Sequence[Network], quantities: Sequence[Quantity]) -> list[Line]:
+    return [Line(n.label, [compare_with_paper(device, n, q) for q in quantities]) for n in networks]
 
 
 def _paper_network(label: str, measured_models: set[str]) -> Network:
@@ -100,21 +113,7 @@ def _further_networks(device: DeviceRecords, shown: set[str | None]) -> list[Net
         options = canonical(record.model, record.options)
         scored = any(q.dataset in DATASETS for q in record.quality)
         if (not options and record.model not in shown) or (options and scored):
-            label = f"{record.display_name} ({markup.option_text(options)})" if options else record.display_name
+            label = f"{record.display_name} ({option_text(options)})" if options else record.display_name
             rank = FURTHER.index(record.model) if record.model in FURTHER else len(FURTHER)
             further[rank, record.model, json.dumps(options)] = Network(label, record.model, None, options)
     return [network for _, network in sorted(further.items(), key=lambda item: item[0])]
-
-
-def _section(title: str, headers: Sequence[str], entries: Sequence[Entry]) -> str:
-    """A heading and a table with two entries of one network a row."""
-    rows = [
-        [first.network.label, *_cells(first), *_cells(second)]
-        for first, second in zip(entries[::2], entries[1::2], strict=True)
-    ]
-    return f"## {title}\n\n{markup.markdown_table(headers, rows)}"
-
-
-def _cells(entry: Entry) -> list[str]:
-    measured = entry.measured_text if entry.network.model else "not measured"
-    return [measured] if entry.quantity is EXACT else [entry.paper_text, measured, entry.difference_text]

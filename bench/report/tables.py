@@ -1,16 +1,14 @@
 """The paper's Tables 2, 6 and 9, and the parameter counts of Tables 3, 4, 5 and 8, beside the measured values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-from bench.report import commands, markup
-from bench.report.entries import Entry, Network, Quantity, compare_with_paper, entries_csv
-from bench.report.lookup import OWN_WEIGHTS, DeviceRecords
+from bench.report.compared import Network, Quantity, compare_with_paper
+from bench.report.lookup import DeviceRecords
+from bench.report.paper_table import Line, PaperTable, compared_columns, missing_notes, paper_table, side_by_side
 from bench.report.published import PublishedRow, find, read
 from bench.report.variants import published_variants
+from bench.table import Column, Table, words
+from bench.wording import MEBI
 
 REAL = (339, 510)  # LR size of a typical DIV2K image
-MEBI = 2**-20
 
 RGB = "RGB, uint8, 4-pixel border removed, mean over images"
 MEMORY = "GPU: allocator peak with weights and input; CPU: resident growth of the first pass"
@@ -131,124 +129,48 @@ ROUNDED = Quantity(
 )
 EXACT = Quantity("Parameters, exact", "", "all", "complexity.parameters", 0)
 
-# Why a network's own column may stay empty whatever data there is.
-NETWORK_NOTES = {
-    "swinir_light": "SwinIR-light is scored only with its released weights "
-    "(`002_lightweightSR_DIV2K_s64w8_SwinIR-S_x4.pth`): put the file into `PATH/weights` and add `--data-dir PATH`, "
-    "or name it with `--weights FILE`.",
-    "dvmsr_bi": "The bidirectional network's weights were not published: train it and name them with `--weights FILE`.",
-}
 
-
-@dataclass(frozen=True)
-class Table:
-    """A finished table: `key` names its files, `body` is its Markdown with the notes, `entries` its numbers.
-
-    `short` is the form for the report where the whole is too long for it.
-    """
-
-    key: str
-    title: str
-    body: str
-    csv: str
-    entries: tuple[Entry, ...]
-    short: str = ""
-
-    @property
-    def markdown(self) -> str:
-        """The table as a page of its own."""
-        return f"# {self.title}\n\n{self.body}"
-
-
-def table2(device: DeviceRecords) -> Table:
+def table2(device: DeviceRecords) -> PaperTable:
     """Table 2: SwinIR-light and DVMSR."""
     rows = read("table2")
     networks = [
         Network("SwinIR-light", "swinir_light", find(rows, "SwinIR")),
         Network("DVMSR", "dvmsr", find(rows, "DVMSR")),
     ]
-    return _side_by_side(device, "table2", "Table 2: DVMSR and SwinIR-light", networks, TABLES_2_AND_6)
+    return side_by_side(device, "table2", "Table 2: DVMSR and SwinIR-light", networks, TABLES_2_AND_6)
 
 
-def table6(device: DeviceRecords) -> Table:
+def table6(device: DeviceRecords) -> PaperTable:
     """Table 6: one scan direction and two."""
     rows = read("table6")
     networks = [
         Network("Unidirectional", "dvmsr", find(rows, "unidirectional SSM")),
         Network("Bidirectional", "dvmsr_bi", find(rows, "bidirectional SSM")),
     ]
-    return _side_by_side(device, "table6", "Table 6: unidirectional and bidirectional SSM", networks, TABLES_2_AND_6)
+    return side_by_side(device, "table6", "Table 6: unidirectional and bidirectional SSM", networks, TABLES_2_AND_6)
 
 
-def table9(device: DeviceRecords) -> Table:
+def table9(device: DeviceRecords) -> PaperTable:
     """Table 9: the entries of the NTIRE 2024 challenge."""
     rows = read("table9")
     networks = [
         Network("RLFN baseline", "rlfn_ntire", find(rows, "RLFN_baseline")),
         Network("DVMSR, team07", "dvmsr_ntire", find(rows, "DVMSR")),
     ]
-    return _side_by_side(device, "table9", "Table 9: NTIRE 2024 Efficient SR challenge", networks, TABLE_9)
+    return side_by_side(device, "table9", "Table 9: NTIRE 2024 Efficient SR challenge", networks, TABLE_9)
 
 
-def parameter_table(device: DeviceRecords) -> Table:
+def parameter_table(device: DeviceRecords) -> PaperTable:
     """Parameter counts of Tables 3, 4, 5 and 8: the paper's millions beside the measured integer."""
-    entries, rows = [], []
+    lines = []
     for variant in published_variants():
         published = PublishedRow(variant.label, {"params_m": f"{variant.params_m:.3f}"}, "")
         network = Network(variant.label, "dvmsr", published, variant.options)
-        rounded, exact = (compare_with_paper(device, network, quantity) for quantity in (ROUNDED, EXACT))
-        entries += [rounded, exact]
-        rows.append(
-            [network.label, rounded.paper_text, rounded.measured_text, rounded.difference_text, exact.measured_text]
-        )
-    headers = ["Network", "Paper (M)", "Measured (M)", "Difference (M)", "Measured, exact"]
+        lines.append(Line(variant.label, [compare_with_paper(device, network, q) for q in (ROUNDED, EXACT)]))
+    columns: list[Column[Line]] = [words("Network", lambda line: line.name), *compared_columns(0, "Millions")]
+    exact = Column[Line]("Measured, exact", lambda line: line.found[1].measured, source=lambda line: line.found[1].file)
+    columns.append(exact)
+    title, key = "Parameter counts of Tables 3, 4, 5 and 8", "table_parameters"
     text = "All parameters, trainable or not. The networks are DVMSR with the classical upsampler (`pixelshuffle`)."
-    body = f"{markup.markdown_table(headers, rows)}\n\n{text}\n\n{missing_notes(entries)}".rstrip() + "\n"
-    title = "Parameter counts of Tables 3, 4, 5 and 8"
-    return Table("table_parameters", title, body, entries_csv(device, entries), tuple(entries))
-
-
-def _side_by_side(
-    device: DeviceRecords, key: str, title: str, networks: Sequence[Network], quantities: Sequence[Quantity]
-) -> Table:
-    """Quantities down, networks across: paper, measured and difference of each."""
-    grid = [[compare_with_paper(device, network, q) for network in networks] for q in quantities]
-    headers = ["Quantity", "Unit"]
-    for network in networks:
-        headers += [f"{network.label}: paper", "measured", "difference"]
-    rows = []
-    for quantity, line in zip(quantities, grid, strict=True):
-        cells = [cell for e in line for cell in (e.paper_text, e.measured_text, e.difference_text)]
-        rows.append([quantity.name, quantity.unit, *cells])
-    entries = [entry for line in grid for entry in line]
-    names: dict[str, list[str]] = {}
-    for quantity in quantities:
-        names.setdefault(quantity.convention, []).append(quantity.name)
-    conventions = "\n".join(f"- {'; '.join(group)}: {convention}." for convention, group in names.items())
-    body = (
-        f"Measured on {device.label}. The paper's times and memory are of another device: their differences compare "
-        "devices as well as code.\n\n"
-        f"{markup.markdown_table(headers, rows, left=2)}\n\n{conventions}\n\n{missing_notes(entries)}"
-    )
-    return Table(key, title, body.rstrip() + "\n", entries_csv(device, entries), tuple(entries))
-
-
-def missing_notes(entries: Sequence[Entry]) -> str:
-    """A list of the empty measured cells, each with the command that fills it; "" where nothing is empty."""
-    empty: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.measured is None and entry.network.model:
-            # Networks share a command, but for those that need a weights file of the user's.
-            model = entry.network.model if entry.network.model in OWN_WEIGHTS else ""
-            empty.setdefault(commands.fill([replace(entry.query, model=model)]), []).append(entry)
-    if not empty:
-        return ""
-    lines = ["Empty cells, and what fills them:\n"]
-    for group in empty.values():
-        names = "; ".join(dict.fromkeys(e.quantity.name for e in group))
-        labels = ", ".join(dict.fromkeys(e.network.label for e in group))
-        queries = [e.query for e in group]
-        lines.append(f"- {labels}: {names}: `{commands.fill(queries)}`{commands.remark(queries[0])}")
-    unscored = {e.network.model for e in entries if e.measured is None and e.quantity.figure.startswith("quality.")}
-    lines += [f"- {note}" for model, note in NETWORK_NOTES.items() if model in unscored]
-    return "\n".join(lines)
+    found = [one for line in lines for one in line.found]
+    return paper_table(device, key, title, [Table.of(title, columns, lines, key), text, *missing_notes(found)], found)

@@ -2,53 +2,107 @@
 
 import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from bench.report import markup
+from bench.report.document import Data, Picture, Section
+from bench.table import Column, Table, raw, words
 from bench.training_record import Score, TrainingRecord
+from bench.wording import MEBI, difference, option_text, without_paths
 
-MEBI = 2**20
 PLOT = "training.png"
-HEADERS = ["run", "network", "parameters", "teacher", "budget", "data", "data set", "PSNR Y [dB]", "over bicubic [dB]",
-           "SSIM Y", "minutes", "patches/s", "memory [MiB]"]  # fmt: skip
 INTRO = """\
 Networks trained from scratch by `train/train.py`, each figure with the budget it was reached with: none of them is the
 paper's unless the budget is. Scores are of whole images by the classic protocol, with the weights that were exported.
 Runs on photos that are also scored on photos say nothing of other images."""
 
 
-def training_body(records: Sequence[TrainingRecord]) -> str:
-    """The section without its heading."""
-    rows = [row for record in records for row in _rows(record)]
-    return f"{INTRO}\n\n{markup.markdown_table(HEADERS, rows, left=7)}\n\n![PSNR of Y while training]({PLOT})\n"
+class _Row(NamedTuple):
+    """A score, and the run that reached it."""
+
+    run: TrainingRecord
+    score: Score
 
 
-def training_csv(records: Sequence[TrainingRecord]) -> str:
-    """Every validation of every run as raw numbers."""
-    headers = [
-        "run",
-        "model",
-        "options",
-        "teacher",
-        "steps_asked",
-        "batch",
-        "patch",
-        "seed",
-        "step",
-        "dataset",
-        "images",
-    ]
-    headers += ["psnr_y", "ssim_y", "psnr_rgb", "seconds", "patches_per_s", "peak_bytes", "finished"]
-    lines: list[list[markup.Value]] = []
-    for r in records:
-        c = r.config
-        key: list[markup.Value] = [r.name, c["model"]["name"], markup.option_text(c["model"]["options"]), _teacher(r)]
-        key += [c["steps"], c["batch"], c["data"]["patch"], c["seed"]]
-        end: list[markup.Value] = [r.seconds, r.patches_per_second, r.peak_memory, str(r.finished)]
-        lines += [[*key, s.step, s.dataset, s.images, s.psnr_y, s.ssim_y, s.psnr_rgb, *end] for s in r.scores]
-    return markup.csv_text(headers, lines)
+TRAININGS: tuple[Column[_Row], ...] = (
+    words("run", lambda r: r.run.name),
+    words("network", lambda r: _network(r.run)),
+    Column("parameters", lambda r: r.run.parameters),
+    Column("teacher", lambda r: r.run.teacher_parameters),
+    words("budget", lambda r: _budget(r.run)),
+    words("data", lambda r: without_paths(f"{', '.join(r.run.config['data']['hr'])} ({r.run.images} images)")),
+    words("data set", lambda r: r.score.dataset),
+    Column("PSNR Y [dB]", lambda r: r.score.psnr_y, decimals=3),
+    Column(
+        "over bicubic [dB]",
+        lambda r: None if (level := _bicubic(r)) is None else r.score.psnr_y - level,
+        write=lambda r: difference(r.score.psnr_y, _bicubic(r), 3),
+    ),
+    Column("SSIM Y", lambda r: r.score.ssim_y, decimals=4),
+    Column("minutes", lambda r: r.run.seconds / 60, decimals=1),
+    Column("patches/s", lambda r: r.run.patches_per_second, decimals=1),
+    Column("memory [MiB]", lambda r: r.run.peak_memory, decimals=0, scale=MEBI),
+)
+VALIDATIONS: tuple[Column[_Row], ...] = (
+    raw("run", lambda r: r.run.name),
+    raw("model", lambda r: r.run.config["model"]["name"]),
+    raw("options", lambda r: option_text(r.run.config["model"]["options"])),
+    raw("teacher", lambda r: r.run.teacher_parameters),
+    raw("steps_asked", lambda r: r.run.config["steps"]),
+    raw("batch", lambda r: r.run.config["batch"]),
+    raw("patch", lambda r: r.run.config["data"]["patch"]),
+    raw("seed", lambda r: r.run.config["seed"]),
+    raw("step", lambda r: r.score.step),
+    raw("dataset", lambda r: r.score.dataset),
+    raw("images", lambda r: r.score.images),
+    raw("psnr_y", lambda r: r.score.psnr_y),
+    raw("ssim_y", lambda r: r.score.ssim_y),
+    raw("psnr_rgb", lambda r: r.score.psnr_rgb),
+    raw("seconds", lambda r: r.run.seconds),
+    raw("patches_per_s", lambda r: r.run.patches_per_second),
+    raw("peak_bytes", lambda r: r.run.peak_memory),
+    raw("finished", lambda r: str(r.run.finished)),
+)
+
+
+def training_section(records: Sequence[TrainingRecord]) -> Section:
+    """The report's section."""
+    figure = Picture(PLOT, "PSNR of Y while training", draw_training(records))
+    return Section(
+        "training",
+        "Networks trained here",
+        [INTRO, training_table(records), figure, Data(validation_table(records))],
+    )
+
+
+def training_table(records: Sequence[TrainingRecord]) -> Table:
+    """What each run reached, a row a data set."""
+    rows = [_Row(record, score) for record in records for score in record.last_scores()]
+    return Table.of("Networks trained here", TRAININGS, rows)
+
+
+def validation_table(records: Sequence[TrainingRecord]) -> Table:
+    """Every validation of every run."""
+    rows = [_Row(record, score) for record in records for score in record.scores]
+    return Table.of("Validations", VALIDATIONS, rows, "training")
+
+
+def _network(run: TrainingRecord) -> str:
+    model = run.config["model"]
+    options = option_text(model["options"])
+    return f"{model['name']} ({options})" if options else str(model["name"])
+
+
+def _budget(run: TrainingRecord) -> str:
+    size = run.config["data"]["patch"]
+    text = f"{run.steps:,} steps of {run.config['batch']} patches of {size}x{size}"
+    return text if run.finished else f"{text}, unfinished"
+
+
+def _bicubic(row: _Row) -> float | None:
+    return next((s.psnr_y for s in row.run.bicubic if s.dataset == row.score.dataset), None)
 
 
 def draw_training(records: Sequence[TrainingRecord]) -> bytes:
@@ -75,24 +129,3 @@ def draw_training(records: Sequence[TrainingRecord]) -> bytes:
 
 def _first_set(record: TrainingRecord) -> list[Score]:
     return [s for s in record.scores if s.dataset == record.scores[0].dataset]
-
-
-def _teacher(record: TrainingRecord) -> str:
-    return f"{record.teacher_parameters:,}" if record.teacher_parameters else markup.NONE
-
-
-def _rows(r: TrainingRecord) -> list[list[str]]:
-    c, bicubic = r.config, {s.dataset: s.psnr_y for s in r.bicubic}
-    options = markup.option_text(c["model"]["options"])
-    network = f"{c['model']['name']} ({options})" if options else c["model"]["name"]
-    size = c["data"]["patch"]
-    budget = f"{r.steps:,} steps of {c['batch']} patches of {size}x{size}" + ("" if r.finished else ", unfinished")
-    data = f"{', '.join(c['data']['hr'])} ({r.images} images)"
-    memory = markup.number(r.peak_memory / MEBI if r.peak_memory else None, 0)
-    speed = [markup.number(r.seconds / 60, 1), markup.number(r.patches_per_second, 1), memory]
-    key = [r.name, network, f"{r.parameters:,}", _teacher(r), budget, markup.without_paths(data)]
-    return [
-        [*key, s.dataset, markup.number(s.psnr_y, 3), markup.difference(s.psnr_y, bicubic.get(s.dataset), 3),
-         markup.number(s.ssim_y, 4), *speed]
-        for s in r.last_scores()
-    ]  # fmt: skip

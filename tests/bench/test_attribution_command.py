@@ -57,7 +57,7 @@ def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
     assert "DVMSR" in done.stdout
     made = {path.name for path in out.iterdir()}
     assert made == {
-        lam_path.name, field_path.name, "attribution.md", "attribution.csv", "receptive_field.csv",
+        lam_path.name, field_path.name, "attribution.md", "attribution.csv", "attribution.tex", "receptive_field.csv",
         "receptive_field.png", "lam__grey__10_20_8.png",
     }  # fmt: skip
     assert all(str(tmp_path).encode() not in path.read_bytes() for path in out.iterdir())

@@ -12,7 +12,7 @@ import pytest
 from bench.compare import main
 from bench.comparison.record import Compared, ComparisonRecord, Process, read_comparison
 from bench.comparison.regression import judge, read_reference
-from bench.comparison.summary import citation, comparison_cells, verdicts
+from bench.comparison.summary import citation, comparison_table, verdicts
 from bench.record import Complexity, Record, Runtime, Settings, WeightsInfo
 from models.errors import EsrError
 from tests.bench.own_networks import CODE, write_code
@@ -58,8 +58,9 @@ def test_verdicts() -> None:
     assert none.startswith("no difference shown: c takes 1.0")
     (slow,) = verdicts(comparison(b, a))
     assert slow.startswith("a is faster: a takes 0.76 [0.7")
-    headers, rows = comparison_cells(comparison(b, a))
-    assert dict(zip(headers, rows[1], strict=True))["time / first's"] == "0.76"  # one ratio in table and sentence
+    table = comparison_table(comparison(b, a))
+    titles = [column.title for column in table.columns]
+    assert table.rows[1][titles.index("time / first's")].text == "0.76"  # one ratio in table and sentence
     assert verdicts(comparison(network("a", 1.0), network("b", 9.0)))[0].endswith("no interval (--repeats)")
 
 
@@ -68,9 +69,9 @@ def test_a_failed_network_is_named_and_not_judged() -> None:
     lines = verdicts(comparison(a, broken, b))
     assert lines[0] == "broken failed: out of memory"
     assert len(lines) == 2
-    assert comparison_cells(comparison(a, broken, b))[1][1][2] == "failed"
+    assert comparison_table(comparison(a, broken, b)).rows[1][2].text == "failed"
     assert verdicts(comparison(broken, a)) == ["broken failed: out of memory"]
-    assert comparison_cells(comparison(broken, a))[1][1][-2:] == ["-", "-"]
+    assert [cell.text for cell in comparison_table(comparison(broken, a)).rows[1][-2:]] == ["-", "-"]
 
 
 def test_a_network_that_dies_in_a_later_round_is_not_compared() -> None:
@@ -78,7 +79,7 @@ def test_a_network_that_dies_in_a_later_round_is_not_compared() -> None:
     died, other = network("died", 10.0, error="killed"), network("b", 20.0, 20.1, 19.9)
     for record in (comparison(other, died), comparison(died, other)):
         assert "died failed: killed" in verdicts(record)
-        assert all(row[-2] in ("1", "-") for row in comparison_cells(record)[1])
+        assert all(row[-2].text in ("1", "-") for row in comparison_table(record).rows)
 
 
 def test_citation_names_what_a_reader_needs() -> None:

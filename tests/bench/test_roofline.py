@@ -8,9 +8,18 @@ from torch import Tensor, nn
 
 from bench.complexity import count_complexity
 from bench.record import Settings
+from bench.render import to_csv
 from bench.report.build import build
 from bench.report.lookup import load
-from bench.report.roofline import cost, fused_floor_ms, layer_cells, network_cells, roofline_body, roofline_csv, titles
+from bench.report.roofline import (
+    cost,
+    fused_floor_ms,
+    layer_data,
+    layer_table,
+    network_table,
+    roofline_section,
+    titles,
+)
 from bench.report.roofline_plot import draw_roofline
 from bench.report.studies import load_studies
 from bench.roofline import main
@@ -145,13 +154,14 @@ def test_floors_by_hand() -> None:
     assert (rates().bytes_per_s, rates().flops_per_s) == (1e6, 8e6)
     total = cost(layers(), rates())
     assert (total.ms, total.arithmetic_ms, total.traffic_ms) == (3.0 + 4.0, 1.0, 3.0)
-    assert (total.bound, total.over_floor) == ("memory traffic (75%)", "1.75x")
+    assert (total.bound, total.over_floor) == ("memory traffic (75%)", 1.75)
     fused_ms, by = fused_floor_ms(roofline_record())
     assert (fused_ms, by) == (pytest.approx(8080 / 8e6 * 1e3), "arithmetic")
-    headers, (row,) = network_cells([roofline_record()])
-    line = dict(zip(headers, row, strict=True))
+    table = network_table([roofline_record()])
+    (row,) = table.rows
+    line = {column.title: cell.text for column, cell in zip(table.columns, row, strict=True)}
     assert (line["pass [ms]"], line["in its layers"], line["pass / floor"]) == ("8.50", "82%", "2.12x")
-    assert [cells[0] for cells in layer_cells(roofline_record(), 1)[1]] == ["b"]
+    assert [cells[0].text for cells in layer_table(roofline_record(), 1).shown.rows] == ["b"]
 
 
 def test_names_say_what_differs_and_only_that() -> None:
@@ -162,11 +172,12 @@ def test_names_say_what_differs_and_only_that() -> None:
 
 def test_section_csv_and_figure() -> None:
     records = [roofline_record(), roofline_record("RLFN", precision="bf16")]
-    body = roofline_body(records)
+    drawn = draw_roofline(records)
+    body = roofline_section(records, drawn).body
     assert "All at 256x256, 2 threads." in body
     assert "2.1 times its floor as it runs, bound by memory traffic (75%)" in body
-    assert roofline_csv(records).count("\n") == 1 + 4
-    assert draw_roofline(records) == draw_roofline(records)
+    assert to_csv(layer_data(records)).count("\n") == 1 + 4
+    assert drawn == draw_roofline(records)
 
 
 def test_the_page_has_every_layer_behind_its_record(tmp_path: Path) -> None:

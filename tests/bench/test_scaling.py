@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.record import Memory
-from bench.report.scaling import exponent, median_ms, peak_mib, scaling_body, scaling_csv, scaling_plot
+from bench.report.scaling import exponent, median_ms, peak_bytes, scaling_plot, scaling_section
 from bench.scaling import main
 from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling
 from bench.studies.scaling.tiling import run_tiled, spans
@@ -66,17 +66,18 @@ def synthetic(power: float) -> ScalingRecord:
 def test_exponents_are_those_of_the_points() -> None:
     record = synthetic(1.5)
     assert exponent(record.points, median_ms) == pytest.approx(1.5)
-    assert exponent(record.points, peak_mib) == pytest.approx(1.0)
+    assert exponent(record.points, peak_bytes) == pytest.approx(1.0)
     assert exponent(record.points[:2], median_ms) is None  # 64x64 does not count
 
 
 def test_section_plot_and_csv() -> None:
     records = [synthetic(1.0), synthetic(2.0)]
-    body = scaling_body(records)
+    section = scaling_section(records)
+    body = section.body
     assert "to the power 2.00" in body
     assert "out of memory" in body
     assert "-0.2500" in body
-    assert scaling_csv(records).count("\n") == 11
+    assert section.files()["scaling.csv"].count(b"\n") == 11
     assert scaling_plot(records) == scaling_plot(records)
 
 

@@ -6,30 +6,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.identity import slug
-from bench.record import Record
-from bench.report import markup
+from bench.record import OpCount, Record, Vanished
 from bench.report.lookup import DeviceRecords
-from bench.report.roofline import layer_cells
+from bench.report.roofline import layer_table
 from bench.report.studies import Studies
 from bench.report.summary import flat, network_label, settings_label
-from bench.report.web.grid import Grid, plain
 from bench.report.web.images import record_images
 from bench.studies.roofline.record import RooflineRecord
+from bench.table import Column, Table, words
 from bench.training_record import FILE
+from bench.wording import without_paths
 
 OMITTED = ("schema", "lr_png", "sr_png", "hr_png")  # fields of studies that are no settings
 Facts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Entry:
+class Shown:
     """One record: what it is called, its facts under headings, and its longer tables."""
 
     file: str
     anchor: str
     title: str
     facts: tuple[tuple[str, Facts], ...]
-    tables: tuple[Grid, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 def anchors(device: DeviceRecords, studies: Studies) -> dict[str, str]:
@@ -38,7 +38,7 @@ def anchors(device: DeviceRecords, studies: Studies) -> dict[str, str]:
     return {file: f"{device.slug}-{slug(file)}-{i}" for i, file in enumerate([*files, *_study_records(studies)])}
 
 
-def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) -> list[Entry]:
+def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) -> list[Shown]:
     """The networks' records, then the studies'."""
     found = [_network(m.file, m.record, places[m.file]) for m in device.measured]
     for file, record in _study_records(studies).items():
@@ -52,8 +52,8 @@ def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) 
         for part in (getattr(record, name, None) for name in ("place", "conditions")):
             about |= dataclasses.asdict(part) if part else {}
         facts = (("Settings", _facts(about)), ("Environment", _facts(holder.environment)))
-        tables = (_layers(record),) if isinstance(record, RooflineRecord) else ()
-        found.append(Entry(file, places[file], file.split("/")[0], facts, tables))
+        tables = (layer_table(record, len(record.layers)),) if isinstance(record, RooflineRecord) else ()
+        found.append(Shown(file, places[file], file.split("/")[0], facts, tables))
     return found
 
 
@@ -71,7 +71,7 @@ def _study_records(studies: Studies) -> dict[str, Any]:
     return records | {f"training/{r.name}/{FILE}": r for r in studies.trainings}
 
 
-def _network(file: str, record: Record, anchor: str) -> Entry:
+def _network(file: str, record: Record, anchor: str) -> Shown:
     made = {"created": record.created, **record.provenance}
     facts = [
         ("Settings", _facts({"model": record.model, "options": record.options, **dataclasses.asdict(record.settings)})),
@@ -85,30 +85,31 @@ def _network(file: str, record: Record, anchor: str) -> Entry:
         facts.append(("Time", _facts({**samples, "in turn with": r.interleaved_with, "cut short": r.interrupted})))
     facts.append(("Environment", _facts(record.environment)))
     title = f"{network_label(record)}: {settings_label(record)}"
-    return Entry(file, anchor, title, tuple(facts), (*_counted(record), *record_images(record)))
+    return Shown(file, anchor, title, tuple(facts), (*_counted(record), *record_images(record)))
 
 
-def _layers(record: RooflineRecord) -> Grid:
-    """Every operator of every module, the slowest first."""
-    headers, rows = layer_cells(record, len(record.layers))
-    return Grid("Layers", tuple(headers), tuple(map(plain, rows)), 3)
+OPERATORS: tuple[Column[OpCount], ...] = (
+    words("Operator", lambda op: op.op),
+    Column("Calls", lambda op: op.calls),
+    Column("MACs", lambda op: op.macs),
+    Column("FLOPs", lambda op: op.flops),
+)
+VANISHED: tuple[Column[Vanished], ...] = (
+    words("What", lambda v: v.what),
+    words("Module", lambda v: v.module or "itself"),
+    words("Operators", lambda v: ", ".join(v.ops)),
+    Column("Missing", lambda v: v.missing),
+    Column("Share (%)", lambda v: 100 * v.share, decimals=2),
+)
 
 
-def _counted(record: Record) -> list[Grid]:
+def _counted(record: Record) -> list[Table]:
     """Operators, and what is in no published count."""
     c = record.complexity
     if c is None:
         return []
-    rows = tuple(plain([op.op, f"{op.calls:,}", f"{op.macs:,}", f"{op.flops:,}"]) for op in c.ops)
-    grids = [Grid("Operators", ("Operator", "Calls", "MACs", "FLOPs"), rows)]
-    if c.vanished:
-        headers = ("What", "Module", "Operators", "Missing", "Share (%)")
-        lost = [
-            plain([v.what, v.module or "itself", ", ".join(v.ops), f"{v.missing:,}", f"{100 * v.share:.2f}"])
-            for v in c.vanished
-        ]
-        grids.append(Grid("In no published count", headers, tuple(lost), 3))
-    return grids
+    tables = [Table.of("Operators", OPERATORS, c.ops), Table.of("In no published count", VANISHED, c.vanished)]
+    return [table for table in tables if table.rows or table.title == "Operators"]
 
 
 def _facts(data: Mapping[str, Any]) -> Facts:
@@ -121,4 +122,4 @@ def _text(value: Any) -> str:
         return ", ".join(map(_text, value))
     if isinstance(value, float):
         return f"{value:.6g}"
-    return markup.without_paths(str(value))
+    return without_paths(str(value))

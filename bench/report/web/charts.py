@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.report import markup
 from bench.report.cost_plots import COSTS
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.report.plots import PREFERRED, Point, commonest_run, is_apart, kind, pareto_front, quality_points
 from bench.report.table1 import DATASETS
 from bench.report.web.images import datasets
+from bench.wording import number
 
 VEGA_LITE = "6.4"
 SIZES = (("complexity.parameters", 1e-3, "Parameters (thousands)"), *COSTS)
@@ -90,11 +90,11 @@ def _rows(points: Mapping[Point, str], dataset: str, axis: str) -> list[dict[str
                 "front": point in front,
                 "named": point in named,
                 "record": points[point],
-                "text": f"{point.label}, {where}: {markup.number(point.psnr_db, 3)} dB, {axis}: {cost}",
+                "text": f"{point.label}, {where}: {number(point.psnr_db, 3)} dB, {axis}: {cost}",
                 "hover": {
                     "Network": point.label,
                     axis: cost,
-                    f"PSNR of Y on {dataset} (dB)": markup.number(point.psnr_db, 3),
+                    f"PSNR of Y on {dataset} (dB)": number(point.psnr_db, 3),
                     "Source": where,
                     "On the Pareto front": "yes" if point in front else "no",
                 },

@@ -3,16 +3,15 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from bench.record import ImageQuality, Record
-from bench.report import markup
 from bench.report.lookup import DeviceRecords, Query
-from bench.report.web.grid import Cell, Grid, plain
 from bench.statistics import mean_psnr
-
-IMAGE_HEADERS = ("Image", "LR size", "PSNR Y (dB)", "SSIM Y", "PSNR RGB (dB)", "Time (ms)")
+from bench.table import Column, Table, words
+from bench.wording import NONE, number, time_decimals
 
 
 @dataclass(frozen=True)
@@ -36,63 +35,88 @@ def scored(device: DeviceRecords, dataset: str) -> list[Scored]:
     return [Scored(f.record.display_name, f.file, _images(f.record, dataset)) for f in found if f]
 
 
-def extremes(networks: list[Scored], dataset: str) -> Grid:
+def extremes(networks: list[Scored], dataset: str) -> Table:
     """Each network's worst and best image, by its PSNR and by its distance from the median of all networks.
 
     The first says which images are hard, the second where this network is weak.
     """
-    headers = ("Network", "Worst image", "Best image", "Furthest behind the median", "Furthest ahead", "Mean (dB)")
     by_image: dict[str, list[float]] = {}
     for image in (image for network in networks for image in network.images):
         by_image.setdefault(image.name, []).append(_psnr(image))
     usual = {name: float(np.median(values)) for name, values in by_image.items()}
-    rows = []
-    for network in networks:
-        values = {image.name: _psnr(image) for image in network.images}
-        apart = {name: value - usual[name] for name, value in values.items() if math.isfinite(value - usual[name])}
-        texts = [_end(values, min, ".2f"), _end(values, max, ".2f"), _end(apart, min, "+.2f"), _end(apart, max, "+.2f")]
-        mean = mean_psnr([image.psnr_y for image in network.images])
-        rows.append((Cell(network.name, network.file), *plain([*texts, markup.number(mean, 3)])))
-    return Grid(f"PSNR of Y (dB) of each network's worst and best images on {dataset}", headers, tuple(rows))
+
+    def values(network: Scored) -> dict[str, float]:
+        return {image.name: _psnr(image) for image in network.images}
+
+    def apart(network: Scored) -> dict[str, float]:
+        differences = {name: value - usual[name] for name, value in values(network).items()}
+        return {name: value for name, value in differences.items() if math.isfinite(value)}
+
+    columns: list[Column[Scored]] = [
+        words("Network", lambda n: n.name, source=lambda n: n.file),
+        Column("Worst image", lambda n: _end(values(n), min, ".2f")),
+        Column("Best image", lambda n: _end(values(n), max, ".2f")),
+        Column("Furthest behind the median", lambda n: _end(apart(n), min, "+.2f")),
+        Column("Furthest ahead", lambda n: _end(apart(n), max, "+.2f")),
+        Column("Mean (dB)", lambda n: mean_psnr([image.psnr_y for image in n.images]), decimals=3),
+    ]
+    return Table.of(f"PSNR of Y (dB) of each network's worst and best images on {dataset}", columns, networks)
 
 
 def _end(values: Mapping[str, float], choose: Callable[..., str], form: str) -> str:
     """The image at one end, and its value: "22.73, comic"."""
     if not values:
-        return markup.NONE
+        return NONE
     name = choose(values, key=lambda image: values[image])
     value = f"{values[name]:{form}}" if math.isfinite(values[name]) else "∞"
     return f"{value}, {name}"
 
 
-def every_image(networks: list[Scored], dataset: str) -> Grid:
+class _Image(NamedTuple):
+    """One image, and its PSNR by network."""
+
+    name: str
+    values: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        """Over the networks."""
+        return sum(self.values.values()) / len(self.values)
+
+
+def every_image(networks: list[Scored], dataset: str) -> Table:
     """PSNR of Y of every image, a column a network; the image that is hardest on average first."""
-    by_name = {n.name: {image.name: image for image in n.images} for n in networks}
-    names = dict.fromkeys(image.name for n in networks for image in n.images)
-    rows = []
-    for name in names:
-        values = {network: _psnr(images[name]) for network, images in by_name.items() if name in images}
-        best = max(values, key=lambda network: values[network])
-        mean = sum(values.values()) / len(values)
-        cells = [markup.number(values.get(network), 2) for network in by_name]
-        rows.append((mean, name, (*plain([name, best, markup.number(mean, 2)]), *plain(cells))))
-    headers = ("Image", "Best network", "Mean", *by_name)
-    ordered = tuple(row for _, _, row in sorted(rows, key=lambda r: (r[0], r[1])))
-    return Grid(f"PSNR of Y (dB) of every image of {dataset}, hardest first", headers, ordered, 2)
+    found: dict[str, dict[str, float]] = {}
+    for network in networks:
+        for image in network.images:
+            found.setdefault(image.name, {})[network.name] = _psnr(image)
+    rows = sorted((_Image(name, values) for name, values in found.items()), key=lambda row: (row.mean, row.name))
+
+    def of(name: str) -> Column[_Image]:
+        return Column(name, lambda row: row.values.get(name), decimals=2)
+
+    columns: list[Column[_Image]] = [
+        words("Image", lambda row: row.name),
+        words("Best network", lambda row: max(row.values, key=lambda name: row.values[name])),
+        Column("Mean", lambda row: row.mean, decimals=2),
+        *(of(name) for name in dict.fromkeys(n.name for n in networks)),
+    ]
+    return Table.of(f"PSNR of Y (dB) of every image of {dataset}, hardest first", columns, rows)
 
 
-def record_images(record: Record) -> list[Grid]:
+IMAGES: tuple[Column[ImageQuality], ...] = (
+    words("Image", lambda image: image.name),
+    words("LR size", lambda image: f"{image.height}x{image.width}"),
+    Column("PSNR Y (dB)", lambda image: _infinite(image.psnr_y), decimals=3),
+    Column("SSIM Y", lambda image: image.ssim_y, decimals=4),
+    Column("PSNR RGB (dB)", lambda image: _infinite(image.psnr_rgb), decimals=3),
+    Column("Time (ms)", lambda i: i.time_ms, write=lambda i: number(i.time_ms, time_decimals(i.time_ms))),
+)
+
+
+def record_images(record: Record) -> list[Table]:
     """Every image of one record, a table a data set."""
-    grids = []
-    for quality in record.quality:
-        rows = []
-        for image in quality.images:
-            scores = [(_psnr(image), 3), (image.ssim_y, 4), (_infinite(image.psnr_rgb), 3)]
-            cells = [markup.number(value, decimals) for value, decimals in scores]
-            time = markup.number(image.time_ms, markup.time_decimals(image.time_ms))
-            rows.append(plain([image.name, f"{image.height}x{image.width}", *cells, time]))
-        grids.append(Grid(f"{quality.dataset}, LR {quality.lr_source}", IMAGE_HEADERS, tuple(rows), 2))
-    return grids
+    return [Table.of(f"{q.dataset}, LR {q.lr_source}", IMAGES, q.images) for q in record.quality]
 
 
 def _images(record: Record, dataset: str) -> tuple[ImageQuality, ...]:

@@ -5,7 +5,7 @@ Its scripts run because their checksums stand in its content security policy, wh
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,16 +16,17 @@ from markupsafe import Markup
 
 from bench.report import crops, scores, summary
 from bench.report.contents import DeviceReport
-from bench.report.explain import Finding, finding_markdown
-from bench.report.headline import headline_rows, order_markdown
+from bench.report.document import Data, Fold, Picture, Section
+from bench.report.explain import finding_section
+from bench.report.headline import headline_rows, headline_table, order_markdown
 from bench.report.page import CONVENTIONS
+from bench.report.paper_table import PaperTable
 from bench.report.scores import year_scores
-from bench.report.tables import missing_notes
 from bench.report.trust import LeftOut
-from bench.report.web import appendix, images, plain_words, prose, ranks, tables
+from bench.report.web import appendix, images, plain_words, prose, ranks
 from bench.report.web.charts import VEGA_LITE, Chart, charts, first_set
 from bench.report.web.crops import Crops, crops_view
-from bench.report.web.grid import Grid
+from bench.table import Table
 
 PAGE = "report.html"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -33,21 +34,19 @@ CARRIED = "window.vegaEmbed = vegaEmbed;"  # what the page takes from the charti
 
 
 @dataclass(frozen=True)
-class Part:
-    """A heading with tables and, after them, text."""
+class Images:
+    """What is shown of one data set's images; no table where only variants were scored."""
 
     title: str
-    grids: tuple[Grid, ...]
-    text: Markup
+    tables: tuple[Table, ...]
 
 
 @dataclass(frozen=True)
 class Explained:
     """One known difference, folded away under its verdict."""
 
-    title: str
+    section: Section
     verdict: str
-    body: Markup
 
 
 @dataclass(frozen=True)
@@ -58,23 +57,23 @@ class View:
     slug: str
     sentences: list[plain_words.Sentence]
     order: Markup
-    networks: Grid
+    networks: Table
     charts: list[Chart]
     first_set: str
     own: bool
-    papers: list[Part]
+    papers: Sequence[PaperTable]
     findings: list[Explained]
     rules: list[ranks.RankPart]
     scoring: Markup
     challenges: list[ranks.RankPart]
     crops: Crops
     cropping: Markup
-    measured: list[Grid]
-    images: list[Part]
-    studies: list[Part]
-    environment: Markup
+    measured: Sequence[Table]
+    images: list[Images]
+    studies: Sequence[Section]
+    environment: Table
     skipped: Markup
-    records: list[appendix.Entry]
+    records: list[appendix.Shown]
     anchors: dict[str, str]
 
 
@@ -88,15 +87,21 @@ def html_page(reports: Sequence[DeviceReport], left_out: Sequence[LeftOut]) -> b
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters |= {"prose": prose.html, "base64": lambda data: base64.b64encode(data).decode()}
+    environment.tests |= {kind.__name__.lower(): _is_a(kind) for kind in (Table, Picture, Data, Fold)}
     text = environment.get_template("report.html.jinja").render(
         devices=[_view(report) for report in reports],
         left_out=left_out,
-        conventions=prose.html(CONVENTIONS, {}, {}),
+        conventions=prose.html(CONVENTIONS, {}),
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],
         policy=" ".join(f"'sha256-{_checksum(script)}'" for script in scripts),
     )
     return text.encode()
+
+
+def _is_a(kind: type) -> Callable[[object], bool]:
+    return lambda part: isinstance(part, kind)
 
 
 @cache
@@ -114,47 +119,36 @@ def _view(report: DeviceReport) -> View:
     anchors = appendix.anchors(device, report.studies)
     rows, drawn = headline_rows(device), charts(device, anchors)
 
-    def html(markdown: str, demote: int = 0) -> Markup:
-        return prose.html(markdown, anchors, report.study_files, demote)
+    def html(markdown: str) -> Markup:
+        return prose.html(markdown, anchors)
 
     return View(
         device.label,
         device.slug,
         plain_words.sentences(report, rows),
         html(order_markdown(rows)),
-        tables.networks(rows),
+        headline_table(rows),
         drawn,
         first_set(drawn[0].fronts) if drawn else "",
         any(m.record.source for m in device.measured),
-        [Part(t.title, tuple(tables.comparisons(t)), html(missing_notes(t.entries))) for t in report.tables],
-        [Explained(f"({f.known.key}) {f.known.title}", f.verdict, html(_body(f))) for f in report.findings],
+        report.tables,
+        [Explained(finding_section(f), f.verdict) for f in report.findings],
         [ranks.score_part(y, *map(html, ranks.score_texts(y))) for y in year_scores(device)],
         html(scores.INTRO),
         [ranks.challenge_part(c, *map(html, ranks.challenge_texts(c))) for c in report.studies.challenges],
         crops_view(report.studies.crops),
         html(crops.INTRO),
-        tables.measured(device),
-        [_image_part(report, dataset) for dataset in images.datasets(device)],
-        [Part(title.removeprefix("## "), (), html(body)) for title, body in map(_split, report.sections)],
-        html(summary.environment_markdown(device.measured)),
+        summary.measured_tables(device),
+        [_images(report, dataset) for dataset in images.datasets(device)],
+        report.sections,
+        summary.environment_table(device.measured),
         html(summary.skipped_markdown(device)),
         appendix.entries(device, report.studies, anchors),
         anchors,
     )
 
 
-def _image_part(report: DeviceReport, dataset: str) -> Part:
+def _images(report: DeviceReport, dataset: str) -> Images:
     scored = images.scored(report.device, dataset)
-    return Part(
-        dataset, (images.extremes(scored, dataset), images.every_image(scored, dataset)) if scored else (), Markup()
-    )
-
-
-def _body(finding: Finding) -> str:
-    """Without its heading."""
-    return _split(finding_markdown(finding))[1]
-
-
-def _split(section: str) -> tuple[str, str]:
-    title, _, body = section.partition("\n\n")
-    return title, body
+    tables = (images.extremes(scored, dataset), images.every_image(scored, dataset)) if scored else ()
+    return Images(dataset, tables)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from bench.report import markup
 from bench.report.contents import DeviceReport
 from bench.report.headline import COLUMNS, HeadlineRow
-from bench.report.tables import Table
-from bench.report.web.grid import Cell, cited
+from bench.report.paper_table import PaperTable
+from bench.wording import number
 
-Sentence = list[Cell]  # pieces, of which measured numbers cite their record
+Sentence = list[tuple[str, str]]  # pieces: a text, and the record of a measured number
 PSNR = [figure for _, figure, *_ in COLUMNS].index("quality.Set5.psnr_y")
 REPRODUCED = ("DVMSR", "RLFN")  # rows of Table 1 whose networks this project is about
 
@@ -19,24 +18,28 @@ def sentences(report: DeviceReport, rows: Sequence[HeadlineRow]) -> list[Sentenc
     return [sentence for sentence in [*found, _verdicts(report)] if sentence]
 
 
+def _piece(text: str, file: str = "") -> tuple[str, str]:
+    return text, file
+
+
 def _scope(report: DeviceReport) -> Sentence:
     records = [m.record for m in report.device.measured]
     days = sorted({r.created[:10] for r in records})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     models = len({r.model for r in records})
-    return [Cell(f"{len(records)} records of {models} networks, measured on {report.device.label}, {when}.")]
+    return [_piece(f"{len(records)} records of {models} networks, measured on {report.device.label}, {when}.")]
 
 
-def _reproduced(table: Table, name: str) -> Sentence:
-    mine = {e.quantity.name: e for e in table.entries if e.network.label == name and e.measured is not None}
+def _reproduced(table: PaperTable, name: str) -> Sentence:
+    mine = {c.quantity.name: c for c in table.found if c.network.label == name and c.measured is not None}
     psnr, exact = mine.get("PSNR on Set5"), mine.get("Parameters, exact")
     if psnr is None or psnr.paper is None:
         return []
-    pieces = [Cell(f"{name} reaches "), Cell(f"{psnr.measured_text} dB", psnr.file)]
-    pieces.append(Cell(f" on Set5 (PSNR of Y), where the paper prints {psnr.paper_text} ({psnr.difference_text} dB)"))
+    pieces = [_piece(f"{name} reaches "), _piece(f"{psnr.measured_text} dB", psnr.file)]
+    pieces.append(_piece(f" on Set5 (PSNR of Y), where the paper prints {psnr.paper_text} ({psnr.difference_text} dB)"))
     if exact:
-        pieces += [Cell(", with "), Cell(f"{exact.measured_text} parameters", exact.file)]
-    return [*pieces, Cell(".")]
+        pieces += [_piece(", with "), _piece(f"{exact.measured_text} parameters", exact.file)]
+    return [*pieces, _piece(".")]
 
 
 def _best(rows: Sequence[HeadlineRow]) -> Sentence:
@@ -45,11 +48,11 @@ def _best(rows: Sequence[HeadlineRow]) -> Sentence:
     if not scored:
         return []
     row, psnr = max(scored, key=lambda pair: pair[1].value)
-    text = f"{markup.number(psnr.value, 3)} dB"
+    text = f"{number(psnr.value, 3)} dB"
     return [
-        Cell(f"The highest PSNR of Y on Set5 of all that were scored is {row.name}'s, "),
-        cited(text, psnr),
-        Cell("."),
+        _piece(f"The highest PSNR of Y on Set5 of all that were scored is {row.name}'s, "),
+        (text, psnr.file),
+        _piece("."),
     ]
 
 
@@ -58,7 +61,7 @@ def _verdicts(report: DeviceReport) -> Sentence:
     explained, needing = verdicts.count("explained"), verdicts.count("needs records")
     rest = len(verdicts) - explained - needing
     return [
-        Cell(
+        _piece(
             f"Of {len(verdicts)} known differences between paper and measurement, these records explain {explained}, "
             f"do not confirm {rest}, and lack a number for {needing}."
         )

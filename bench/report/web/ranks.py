@@ -7,9 +7,8 @@ from markupsafe import Markup
 
 from bench.report import challenges, scores
 from bench.report.challenges import Challenge
-from bench.report.ranking import sensitivity_cells
 from bench.report.scores import YearScores
-from bench.report.web.grid import Cell, Grid, plain
+from bench.table import Table
 
 
 @dataclass(frozen=True)
@@ -18,35 +17,22 @@ class RankPart:
 
     title: str
     before: Markup
-    grids: tuple[Grid, ...]
-    folded: Grid | None
+    tables: tuple[Table, ...]
+    folded: Table | None
     after: Markup
 
 
 def score_part(year: YearScores, before: Markup, after: Markup) -> RankPart:
     """One rule's scores."""
-    if not year.ranked:
-        return RankPart(f"Rule of {year.rule.year}", before, (), None, after)
-    rows = []
-    for result in year.ranked:
-        name, *others = scores.score_row(year, result)
-        rows.append((Cell(name, year.found[result.name].file), *plain(others)))
-    grid = Grid(f"NTIRE scores by the rule of {year.rule.year}", tuple(scores.HEADERS), tuple(rows))
-    headers, cells = sensitivity_cells(year.entries, year.rule, year.over, "Network", bold="*")
-    caption = "Place (score) with one thing changed; between asterisks: another place than as is"
-    folded = Grid(caption, tuple(headers), tuple(map(plain, cells))) if cells else None
-    return RankPart(f"Rule of {year.rule.year}", before, (grid,), folded, after)
+    tables = (scores.score_table([year]),) if year.ranked else ()
+    return RankPart(f"Rule of {year.rule.year}", before, tables, scores.changed_table(year), after)
 
 
 def challenge_part(challenge: Challenge, before: Markup, after: Markup) -> RankPart:
     """One challenge's entries."""
-    rows = []
-    for team, (name, *others) in challenges.team_rows(challenge):
-        rows.append((Cell(name, f"{challenge.folder}/records/{team.file_name}"), *plain(others)))
-    grids = [Grid(f"{challenge.title}: counts", tuple(challenges.HEADERS), tuple(rows))]
-    if timed := challenges.scored_cells(challenge):
-        grids.append(Grid("Scores", tuple(timed[1]), tuple(map(plain, timed[2]))))
-    return RankPart(challenge.title, before, tuple(grids), None, after)
+    timed = challenges.scored(challenge)
+    tables = (challenges.count_table(challenge), *((timed[1],) if timed else ()))
+    return RankPart(challenge.title, before, tables, None, after)
 
 
 def score_texts(year: YearScores) -> tuple[str, str]:
@@ -57,6 +43,6 @@ def score_texts(year: YearScores) -> tuple[str, str]:
 
 def challenge_texts(challenge: Challenge) -> tuple[str, str]:
     """Likewise, of a challenge."""
-    timed = challenges.scored_cells(challenge)
-    parts: Sequence[str] = [challenges.scope_text(challenge), challenges.INTRO, timed[0] if timed else ""]
+    timed = challenges.scored(challenge)
+    parts: Sequence[str] = [challenges.counted_text(challenge), challenges.INTRO, timed[0] if timed else ""]
     return "\n\n".join(filter(None, parts)), challenges.failures_text(challenge)

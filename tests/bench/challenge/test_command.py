@@ -37,9 +37,9 @@ def test_whole_run(tmp_path: Path) -> None:
     assert "2 of 3 teams measured" in done.stdout
     assert "04: FAILED, check: it returned (1, 3, 64, 64)" in done.stderr
     rows = list(csv.DictReader((tmp_path / "out/ranking.csv").open()))
-    assert [row["Team"] for row in rows] == ["00_Plain", "03_Net", "04_Net"]
-    assert rows[0]["Gate"] == "missed"  # its weights are random
-    assert rows[2]["Rank"] == "-"
+    assert [row["team"] for row in rows] == ["00_Plain", "03_Net", "04_Net"]
+    assert rows[0]["gate"] == "missed"  # its weights are random
+    assert rows[2]["rank_best"] == ""
     page = (tmp_path / "out/ranking.md").read_text()
     assert "What the ranking depends on" in page
     assert "1 of 2 agree to the digit" in page  # the second team's published 9 G is wrong

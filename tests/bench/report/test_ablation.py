@@ -3,7 +3,8 @@
 import csv
 import io
 
-from bench.report.ablation import ablation_body, ablation_csv
+from bench.render import to_csv
+from bench.report.ablation import ablation_section, score_table
 from bench.report.build import build
 from bench.report.lookup import DeviceRecords, Loaded
 from bench.report.published import read
@@ -17,12 +18,12 @@ def rows_of(body: str, table: str) -> list[list[str]]:
 
 
 def test_every_row_of_the_paper_has_its_parameters_and_its_command(full_device: DeviceRecords) -> None:
-    body = ablation_body(full_device, [])
+    body = ablation_section(full_device, []).body
     for table in "345678":
         rows = rows_of(body, table)
         assert len(rows) == len(read(f"table{table}"))
         assert [row[-2] for row in rows] == [
-            f"`python train/ablation.py --table {table} --row {i}`" for i in range(1, len(rows) + 1)
+            f"python train/ablation.py --table {table} --row {i}" for i in range(1, len(rows) + 1)
         ]
     assert [row[-3] for row in rows_of(body, "3")] == ["7,222,359", "5,213,559", "3,651,159", "2,758,359"]
     assert [row[-3] for row in rows_of(body, "6")] == ["424,428", "484,908"]
@@ -33,12 +34,12 @@ def test_every_row_of_the_paper_has_its_parameters_and_its_command(full_device: 
 def test_each_training_is_marked_with_its_budget(full_device: DeviceRecords) -> None:
     name = "table8_row2_200x8x48_seed3"
     trained = [run(name, steps=200), run(f"{name}b"), run("table3_row9_x"), run("smoke")]
-    rows = rows_of(ablation_body(full_device, trained), "8")
+    rows = rows_of(ablation_section(full_device, trained).body, "8")
     assert len(rows) == 4
     assert rows[1][-3:] == ["54,321", "Set5 29.50 / 0.8300", "200 steps of 8 patches of 48x48, seed 3"]
     assert rows[2][-1] == "200 steps of 8 patches of 48x48, seed 3, unfinished at step 100"
     assert rows[1][:2] == rows[2][:2]
-    lines = list(csv.DictReader(io.StringIO(ablation_csv(full_device, trained))))
+    lines = list(csv.DictReader(io.StringIO(to_csv(score_table(full_device, trained)))))
     (done,) = [line for line in lines if line["run"] == name]
     assert (done["psnr_y"], done["steps"], done["finished"]) == ("29.5", "200", "True")
     assert sum(bool(line["command"]) for line in lines) == sum(len(read(f"table{n}")) for n in "345678") - 1

@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.render import to_csv
 from bench.report.attribution import (
-    attribution_body,
-    attribution_files,
-    field_cells,
-    field_csv,
-    lam_cells,
-    lam_csv,
+    attribution_section,
+    field_table,
     lam_groups,
+    lam_table,
     radii,
+    radius_table,
 )
 from bench.report.attribution_plot import cumulated
 from bench.report.build import main
@@ -35,9 +34,10 @@ def flat() -> LamRecord:
     return lam_record("dvmsr", "DVMSR", np.full((10, 8), 0.5), 10.0, 40.0)
 
 
-def test_lam_cells_by_hand() -> None:
-    headers, rows = lam_cells([spike(), flat()])
-    one, other = (dict(zip(headers, row, strict=True)) for row in rows)
+def test_lam_table_by_hand() -> None:
+    table = lam_table([spike(), flat()]).shown
+    titles = [column.title for column in table.columns]
+    one, other = (dict(zip(titles, [cell.text for cell in row], strict=True)) for row in table.rows)
     assert (one["image"], one["patch"], one["network"]) == ("grey (8x10)", "0,0,8", "RLFN")
     assert (one["DI"], one["Gini index"]) == ("1.25", "0.9875")  # 100 / 80 and 1 - 1 / 80
     assert one["sum"] == "1.100"
@@ -57,7 +57,7 @@ def test_maps_share_a_figure_only_of_one_image_and_path() -> None:
 def test_an_image_counts_once_however_many_positions_it_has() -> None:
     record = field_record("rlfn", "RLFN", [[1.0, 1.0, 1.0, 1.0], [3.0]])
     assert [mean for mean, *_ in radii(record)] == [2.0, 4.0, 2.0, 4.0]
-    assert field_cells([record])[1][0][-1] == "4.00 (few samples)"
+    assert field_table([record]).rows[0][-1].text == "4.00 (few samples)"
     many = field_record("rlfn", "RLFN", [[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
     mean, low, high = radii(many)[0]
     assert low is not None
@@ -76,16 +76,22 @@ def test_cumulated_share_by_hand() -> None:
 
 def test_files_and_text() -> None:
     lams, fields = [spike(), flat()], [field_record("rlfn", "RLFN", [[1.0], [2.0]])]
-    files = attribution_files(lams, fields)
-    assert files == attribution_files(lams, fields)
-    text = attribution_body(lams, fields)
+    section = attribution_section(lams, fields)
+    files, text = section.files(), section.body
+    assert files == attribution_section(lams, fields).files()
+    assert set(files) == {
+        "attribution.md", "attribution.csv", "attribution.tex", "receptive_field.csv", "receptive_field.png",
+        "lam__grey__0_0_8.png",
+    }  # fmt: skip
     for name, data in files.items():
         if name.endswith(".png"):
             assert data.startswith(b"\x89PNG")
             assert f"({name})" in text
-    for table in (lam_csv(lams), field_csv(fields)):
-        assert len({line.count(",") for line in table.replace('"0,0,8"', "").splitlines()}) == 1
-    assert attribution_files([], []) == {}
+    for table, lines in ((lam_table(lams), 3), (radius_table(fields), 3)):
+        content = to_csv(table).splitlines()
+        assert len({line.count(",") for line in content}) == 1
+        assert len(content) == lines
+    assert attribution_section([], []).body == ""
 
 
 def test_it_is_in_the_report(full_folder: Path, tmp_path: Path) -> None:

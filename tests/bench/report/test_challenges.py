@@ -4,8 +4,9 @@ from pathlib import Path
 
 from bench.challenge.record import Conditions, TeamRecord
 from bench.record import Runtime, Vanished
+from bench.render import to_csv
 from bench.report.build import main
-from bench.report.challenges import HEADERS, Challenge, challenge_body, challenge_csv, scored_cells, team_rows
+from bench.report.challenges import Challenge, challenge_section, count_table, scored
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from tests.bench.report.records import complexity, runtime
@@ -30,19 +31,21 @@ def failed(number: int) -> TeamRecord:
 def test_counts_by_hand() -> None:
     wrong = team(9, "Wrong", published={"flops": 20.0, "num_parameters": 0.424428})
     challenge = Challenge("ntire2024", (team(7, "DVMSR"), wrong, failed(8)))
-    rows = [dict(zip(HEADERS, row, strict=True)) for _, row in team_rows(challenge)]
+    table = count_table(challenge)
+    titles = [column.title for column in table.shown.columns]
+    rows = [dict(zip(titles, [cell.text for cell in row], strict=True)) for row in table.shown.rows]
     assert rows[0] == {
         "Team": "07_DVMSR", "Parameters": "424,428", "FLOPs as published (G)": "20.1680",
         "FLOPs complete (GFLOP)": "62.46", "Complete / published": "3.10", "Vanished (%)": "35.0",
         "FLOPs in results.json (G)": "—", "Parameters in results.json (M)": "—", "Equal": "yes",
     }  # fmt: skip
     assert (rows[1]["FLOPs in results.json (G)"], rows[1]["Equal"]) == ("20.0000", "NO")
-    text = challenge_body(challenge)
+    text = challenge_section(challenge).body
     assert "2 of 3 teams counted, of the checkout 0123456789ab. Nothing was timed" in text
     assert "1 of 2 agree to the digit" in text
     assert "- 08: build: No such file 'PATH'" in text
-    assert len({line.count(",") for line in challenge_csv(challenge).splitlines()}) == 1
-    assert scored_cells(challenge) is None
+    assert len({line.count(",") for line in to_csv(table).splitlines()}) == 1
+    assert scored(challenge) is None
 
 
 def test_timed_teams_are_scored_over_the_entry_of_their_run() -> None:
@@ -53,14 +56,17 @@ def test_timed_teams_are_scored_over_the_entry_of_their_run() -> None:
         return {"runtime": timed, "baseline": "00_RLFN", "baseline_samples_ms": base}
 
     challenge = Challenge("ntire2024", (team(0, "RLFN", **timing(10.0)), team(7, "DVMSR", **timing(20.0))))
-    scored = scored_cells(challenge)
-    assert scored
-    text, headers, rows = scored
+    found = scored(challenge)
+    assert found
+    text, table = found[0], found[1].shown
+    headers = [column.title for column in table.columns]
+    rows = [[cell.text for cell in row] for row in table.rows]
+    assert table.rows[0][0].record == f"ntire2024/records/{challenge.teams[0].file_name}"
     assert "over 00_RLFN, measured in the same run" in text
     assert headers[:3] == ["Team", "Rank", "Score"]
     assert [row[:2] for row in rows] == [["00_RLFN", "1"], ["07_DVMSR", "2"]]
     assert {row[headers.index("Gate")] for row in rows} == {"not measured"}
-    assert "| Team" in challenge_body(challenge)
+    assert "| Team" in challenge_section(challenge).body
 
 
 def test_folders_beside_the_records_become_sections(full_folder: Path, tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from bench.render import to_csv
 from bench.report.build import main
-from bench.report.crops import crop_cells, crop_groups, crops_body, crops_csv, crops_files, why
+from bench.report.crops import crop_groups, crop_table, crops_section, why
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.web.crops import MOST_BYTES, crops_view
@@ -38,21 +39,22 @@ def test_a_crop_named_by_hand_joins_those_of_a_search_at_its_place() -> None:
 
 def test_cells_text_and_files() -> None:
     crops = [*crop_records(), crop_record("span", "SPAN", 0)]
-    headers, rows = crop_cells(crops)
-    assert dict(zip(headers, rows[-1], strict=True)) == {
+    table = crop_table(crops).shown
+    assert {column.title: cell.text for column, cell in zip(table.columns, table.rows[-1], strict=True)} == {
         "image": "bird (Set5)", "place": "8,4,16", "chosen": "networks differ most", "network": "SPAN",
         "PSNR Y [dB]": "∞", "PSNR RGB [dB]": "∞",
     }  # fmt: skip
-    files, text = crops_files(crops), crops_body(crops)
-    assert files == crops_files(list(reversed(crops)))
+    section = crops_section(crops)
+    files, text = section.files(), section.body
+    assert files == crops_section(list(reversed(crops))).files()
     for name, data in files.items():
         if name.endswith(".png"):
             assert data.startswith(b"\x89PNG")
             assert f"({name})" in text
     assert "bicubic has no part in the choice" in " ".join(text.split())
-    assert len({line.count(",") for line in crops_csv(crops).splitlines()}) == 1
-    assert ",inf,inf," in crops_csv(crops)
-    assert crops_files([]) == {}
+    assert {"crops.md", "crops.csv", "crops.tex"} < set(files)
+    assert len({line.count(",") for line in to_csv(crop_table(crops)).splitlines()}) == 1
+    assert ",inf,inf," in to_csv(crop_table(crops))
 
 
 def test_devices_are_never_mixed_and_damage_is_named(full_folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bench.record import Record, Runtime
 from bench.report.differences import known_differences
-from bench.report.explain import Finding, finding_markdown, judge
+from bench.report.explain import Finding, finding_section, judge
 from bench.report.lookup import DeviceRecords
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import full_set, memory, quality, record, runtime
@@ -106,7 +106,7 @@ def test_a_changed_number_is_not_confirmed(
             change(item)
     device = make_device(records)
     assert finding(device, key).verdict == "not confirmed by these records"
-    assert "**no**" in finding_markdown(finding(device, key))
+    assert "| no " in finding_section(finding(device, key)).body
 
 
 def test_without_records_each_says_what_to_run(make_device: MakeDevice) -> None:
@@ -114,15 +114,15 @@ def test_without_records_each_says_what_to_run(make_device: MakeDevice) -> None:
     for known in known_differences(device):
         found = judge(known, device)
         assert found.verdict == "needs records", known.key
-        text = finding_markdown(found)
+        text = finding_section(found).body
         assert "`python bench/profile.py --model" in text
         assert "no record" in text
-    skip = finding_markdown(finding(device, "a"))
+    skip = finding_section(finding(device, "a")).body
     assert "--model dvmsr --model-args vimm_skip=True --measure quality --data Set5 --reuse`" in skip
 
 
 def test_citations_name_record_field_and_value(full_device: DeviceRecords) -> None:
-    text = finding_markdown(finding(full_device, "a"))
+    text = finding_section(finding(full_device, "a")).body
     assert "| as released, without the skip | 32.213 dB | `quality.Set5.psnr_y` | [1]" in " ".join(text.split())
     assert "[2] `dvmsr__vimm_skip=true__test-cpu__2t__256x256__fp32__chunked__" in text
 

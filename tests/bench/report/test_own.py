@@ -2,8 +2,8 @@
 
 from bench.record import Source, WeightsInfo
 from bench.report.cost_plots import cost_points
-from bench.report.headline import headline_markdown
-from bench.report.own import own_body
+from bench.report.headline import headline_section
+from bench.report.own import own_section
 from bench.report.plots import quality_points
 from bench.report.table1 import table1
 from tests.bench.report.conftest import MakeDevice
@@ -32,10 +32,12 @@ def test_an_own_network_is_marked_everywhere_and_in_no_table_of_the_paper(make_d
     timed = [(p.label, p.source) for p in cost_points(device, "Set5", "runtime.median_ms", 1.0)]
     assert timed == [("net (own 5e6f7a8b)", "own"), ("RLFN (own 1a2b3c4d)", "own"), ("RLFN", "measured")]
 
-    headline = headline_markdown(device)
+    headline = headline_section(device).markdown
     assert "| RLFN (own 1a2b3c4d)" in headline
     assert "32.100" in headline
-    body = own_body(device)
+    section = own_section(device)
+    assert section
+    body = section.body
     assert "| rlfn.py:RLFN, Python file" in body
     assert "channels=48" in body
     assert "- RLFN (own 1a2b3c4d): returns float64." in body
@@ -43,4 +45,4 @@ def test_an_own_network_is_marked_everywhere_and_in_no_table_of_the_paper(make_d
 
 
 def test_without_own_networks_there_is_no_section(make_device: MakeDevice) -> None:
-    assert own_body(make_device([record("rlfn", complexity=complexity(543_740))])) == ""
+    assert own_section(make_device([record("rlfn", complexity=complexity(543_740))])) is None

@@ -3,9 +3,11 @@
 import math
 
 import pytest
+from markupsafe import Markup
 
 from bench.record import Record
-from bench.report.scores import scores_body, scores_csv, year_scores
+from bench.render import to_csv
+from bench.report.scores import score_table, scores_section, year_scores
 from bench.report.web.ranks import score_part, score_texts
 from bench.score import NOT_MEASURED
 from tests.bench.report.conftest import MakeDevice
@@ -32,13 +34,12 @@ def test_scores_are_over_the_baseline_of_the_same_run(make_device: MakeDevice) -
     assert scores[:2] == pytest.approx([math.exp(2), 0.8 * math.exp(4) + 0.2 * math.exp(2)])
     assert [r.rank_text for r in latest.ranked] == ["1", "2-3", "2-3"]
     assert latest.apart == ("IMDN",)
-    assert "Not timed in turn with SPAN, hence without a score: IMDN." in scores_body([latest])
+    assert "Not timed in turn with SPAN, hence without a score: IMDN." in scores_section([latest]).body
     for year in others:
         assert year.ranked == ()
-        assert f"`python bench/profile.py --model {'efdn' if year.rule.year == 2025 else 'rlfn_ntire'}" in scores_body(
-            [year]
-        )
-        assert score_part(year, *map(str, score_texts(year))).grids == ()
+        text = scores_section([year]).body
+        assert f"`python bench/profile.py --model {'efdn' if year.rule.year == 2025 else 'rlfn_ntire'}" in text
+        assert score_part(year, *map(Markup, score_texts(year))).tables == ()
 
 
 def test_the_gate_is_never_passed_unmeasured(make_device: MakeDevice) -> None:
@@ -49,23 +50,24 @@ def test_the_gate_is_never_passed_unmeasured(make_device: MakeDevice) -> None:
     latest = year_scores(make_device([timed("span", 100.0), fine, poor]))[0]
     gates = {r.name: r.gate for r in latest.ranked}
     assert gates == {"SPAN": NOT_MEASURED, "DVMSR": "passed", "RLFN": "missed"}
-    text = scores_body([latest])
+    text = scores_section([latest]).body
     assert "was not measured of SPAN: whether the challenge would rank it is not known" in text
     assert "RLFN is not ranked: 26.10 dB on DIV2K_LSDIR_valid, below 26.90." in text
-    grid = score_part(latest, *map(str, score_texts(latest))).grids[0]
-    assert {row[0].text: row[-1].text for row in grid.rows} == gates
+    (table,) = score_part(latest, *map(Markup, score_texts(latest))).tables
+    assert {row[0].text: row[-1].text for row in table.shown.rows} == gates
+    assert all(row[0].record for row in table.shown.rows)
 
 
 def test_sensitivity_and_large_scores(make_device: MakeDevice) -> None:
     device = make_device([timed("span", 100.0), timed("dvmsr", 6000.0), timed("rlfn", 150.0)])
     latest = year_scores(device)[0]
-    text = scores_body([latest])
+    text = scores_section([latest]).body
     assert "| without cold starts" in text.replace("  ", "")
     assert "e51" in text  # 0.8 exp(120), without fifty digits
-    lines = scores_csv([latest]).splitlines()
+    lines = to_csv(score_table([latest])).splitlines()
     assert len({line.count(",") for line in lines}) == 1
     assert lines[1].startswith("2026,SPAN,SPAN,1,1,1,7.389056099,")
-    assert score_part(latest, *map(str, score_texts(latest))).folded is not None
+    assert score_part(latest, *map(Markup, score_texts(latest))).folded is not None
 
 
 def test_nothing_timed_nothing_said(make_device: MakeDevice) -> None:

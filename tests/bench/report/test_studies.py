@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.accuracy import accuracy_body, accuracy_csv, accuracy_rows
+from bench.render import to_csv
+from bench.report.accuracy import accuracy_rows, accuracy_section, accuracy_table
 from bench.report.build import build, main
 from bench.report.lookup import load
-from bench.report.scan import scan_body, scan_csv, time_cells
+from bench.report.scan import scan_data, scan_section, time_table
 from bench.report.scan_plot import draw_scan
 from bench.report.sections import study_sections
 from bench.report.studies import Studies, load_studies
 from bench.studies.accuracy.record import AccuracyVariant
 from bench.studies.scan.figures import rows
 from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
+from bench.table import Table
 from tests.bench.report.records import (
     BASE,
     EXACT,
@@ -40,32 +42,42 @@ def small_scan() -> ScanRecord:
     return record
 
 
+def lines(table: Table) -> list[dict[str, str]]:
+    """What people see of it: heading -> text, a row each."""
+    titles = [column.title for column in table.shown.columns]
+    return [dict(zip(titles, (cell.text for cell in row), strict=True)) for row in table.shown.rows]
+
+
+def scan_text(record: ScanRecord) -> str:
+    return scan_section([record], [b""]).body
+
+
 def test_scan_table_by_hand() -> None:
-    headers, cells = time_cells(small_scan())
-    line = dict(zip(headers, cells[2], strict=True))
+    line = lines(time_table(small_scan()))[2]
     assert line["backend"] == "native"
     assert line["L"] == "1,024"
     assert line["x reference"] == "100.00"
     assert line["x chunked"] == "10.00"
     assert line["share of floor [%]"] == "21.0"  # 2,097,152 bytes at 10 GB/s are 0.2097 ms of 1 ms
     assert line["memory [MiB]"] == "—"
-    assert "of largest floor [%]" not in headers
+    assert "of largest floor [%]" not in line
+    assert "x mamba_ssm" not in line
 
 
 def test_a_gpu_has_the_other_floors_and_its_rivals() -> None:
     record = scan_record([scan_measurement(Cell(1, 1024, FORWARD), "chunked", 1.0)], device="cuda", threads=None)
     record.measurements[0].eager_ms = [1.5, 1.5, 1.5]
     record.machine.multiprocessors, record.machine.max_clock_mhz, record.machine.lanes = 100, 2000.0, 128
-    headers, (line,) = time_cells(record)
-    assert dict(zip(headers, line, strict=True))["launching [ms]"] == "0.500"
-    assert "of largest floor [%]" in headers
-    assert "`causal_conv1d` does not import." in scan_body([record], ["x.png"])
+    (line,) = lines(time_table(record))
+    assert line["launching [ms]"] == "0.500"
+    assert "of largest floor [%]" in line
+    assert "`causal_conv1d` does not import." in scan_text(record)
 
 
 def test_what_was_left_out_is_said_with_its_estimate() -> None:
     record = small_scan()
-    assert "- reference, forward, batch 1, L 65,536: one call would take about 99 s" in scan_body([record], ["x.png"])
-    last = scan_csv([record]).splitlines()[-1]
+    assert "- reference, forward, batch 1, L 65,536: one call would take about 99 s" in scan_text(record)
+    last = to_csv(scan_data([record])).splitlines()[-1]
     assert last.startswith("Test CPU,2,fp32,120,16,forward,1,65536,reference,,")
     assert ",one call would take about 99 s,99," in last
 
@@ -73,16 +85,16 @@ def test_what_was_left_out_is_said_with_its_estimate() -> None:
 def test_backends_of_different_runs_have_no_speed_up_and_are_named() -> None:
     record = small_scan()
     first = record.measurements[0]
-    assert "timed together" not in scan_body([record], ["x.png"])
+    assert "timed together" not in scan_text(record)
     first.runtime.run = "another run"
-    assert f"in these cells: {first.cell.text}." in scan_body([record], ["x.png"])
+    assert f"in these cells: {first.cell.text}." in scan_text(record)
     assert all(not row.speedups for row in rows(record) if row.measurement is first)
 
 
 def test_csv_lines_are_as_long_as_their_header() -> None:
-    lines = scan_csv([small_scan()]).splitlines()
-    assert len({line.count(",") for line in lines}) == 1
-    assert len(lines) == 1 + 12 + 1
+    found = to_csv(scan_data([small_scan()])).splitlines()
+    assert len({line.count(",") for line in found}) == 1
+    assert len(found) == 1 + 12 + 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 12])
@@ -108,10 +120,10 @@ def test_accuracy_rows_by_hand() -> None:
     assert bf16.psnr_difference_db == pytest.approx(-0.01)
     assert (bf16.from_base.largest, bf16.from_base.changed, bf16.from_base.values) == (3, 300, 2000)
     assert bf16.from_exact is None
-    text = accuracy_body([record])
+    text = accuracy_section([record]).body
     assert "bf16, native, fused" in text
     assert "-0.010000" in text
-    assert len({line.count(",") for line in accuracy_csv([record]).splitlines()}) == 1
+    assert len({line.count(",") for line in to_csv(accuracy_table([record])).splitlines()}) == 1
 
 
 def test_studies_beside_the_records_are_in_the_report(full_folder: Path, tmp_path: Path) -> None:
@@ -126,7 +138,8 @@ def test_studies_beside_the_records_are_in_the_report(full_folder: Path, tmp_pat
     for name in ("scan.md", "scan.csv", "accuracy.md", "accuracy.csv", "scan_fp32_2t_d120_n16.png"):
         assert (out / name).is_file()
     device, studies = load(full_folder).devices[0], load_studies(full_folder)
-    assert study_sections(device, studies) == study_sections(device, load_studies(full_folder))
+    first, again = (study_sections(device, found) for found in (studies, load_studies(full_folder)))
+    assert [(s.markdown, s.files()) for s in first] == [(s.markdown, s.files()) for s in again]
 
 
 def test_studies_that_cannot_be_used_are_named(full_folder: Path, tmp_path: Path) -> None:

@@ -5,18 +5,21 @@ import io
 from pathlib import Path
 
 from bench.record import Runtime, Skipped, WeightsInfo
-from bench.report.entries import Entry
+from bench.render import to_csv, to_markdown
+from bench.report.compared import Compared
+from bench.report.document import markdown
 from bench.report.lookup import DeviceRecords
-from bench.report.summary import environment_markdown, measured_csv, measured_markdown
+from bench.report.paper_table import PaperTable
+from bench.report.summary import environment_table, measured_data, measured_section
 from bench.report.table1 import table1
-from bench.report.tables import Table, parameter_table, table2, table6, table9
+from bench.report.tables import parameter_table, table2, table6, table9
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import complexity, quality, record, runtime
 
 
-def cell(table: Table, network: str, quantity: str) -> Entry:
-    """The entry of one network and quantity."""
-    return next(e for e in table.entries if (e.network.label, e.quantity.name) == (network, quantity))
+def cell(table: PaperTable, network: str, quantity: str) -> Compared:
+    """The comparison of one network and quantity."""
+    return next(c for c in table.found if (c.network.label, c.quantity.name) == (network, quantity))
 
 
 def row(markdown: str, start: str) -> list[str]:
@@ -43,11 +46,11 @@ def test_table1_paper_measured_and_difference(full_device: DeviceRecords) -> Non
 
 def test_table1_shows_every_method_and_shortens_unmeasured_sets_in_the_report(full_device: DeviceRecords) -> None:
     table = table1(full_device)
-    assert len({e.network.label for e in table.entries if e.network.published}) == 16
+    assert len({c.network.label for c in table.found if c.network.published}) == 16
     assert "## Manga109" in table.body
-    assert "## Manga109" not in table.short
-    assert "Nothing was measured on Urban100, Manga109" in table.short
-    assert "--data Urban100" in table.short
+    assert "## Manga109" not in markdown(table.short)
+    assert "Nothing was measured on Urban100, Manga109" in markdown(table.short)
+    assert "--data Urban100" in markdown(table.short)
 
 
 def test_table2_both_conventions_and_stand_ins(full_device: DeviceRecords) -> None:
@@ -109,7 +112,7 @@ def test_parameter_table_counts_and_difference(make_device: MakeDevice, full_dev
 
 
 def test_csv_has_raw_numbers_and_provenance(full_device: DeviceRecords) -> None:
-    rows = list(csv.DictReader(io.StringIO(table1(full_device).csv)))
+    rows = list(csv.DictReader(io.StringIO(table1(full_device).files()["table1.csv"].decode())))
     found = next(r for r in rows if (r["network"], r["quantity"]) == ("DVMSR", "PSNR on Set5"))
     assert (found["paper"], found["measured"], found["difference"]) == ("32.19", "32.2129", "0.0229")
     assert found["device"] == "Test CPU, 2 threads"
@@ -118,12 +121,12 @@ def test_csv_has_raw_numbers_and_provenance(full_device: DeviceRecords) -> None:
 
 
 def test_measured_tables_hold_every_record(full_device: DeviceRecords) -> None:
-    rows = list(csv.DictReader(io.StringIO(measured_csv(full_device))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(measured_data(full_device)))))
     assert len(rows) == len(full_device.measured)
     dvmsr = next(r for r in rows if r["record"].startswith("dvmsr__test-cpu__2t__256x256__fp32__chunked__"))
     assert dvmsr["FLOPs complete (multiply-add 2)"] == "62461041984"
     assert dvmsr["Set5: PSNR Y (dB, 4-pixel border removed)"] == "32.2129"
-    page = measured_markdown(full_device)
+    page = measured_section(full_device).body
     assert "256x256, fp32, ntire_compat" in page
     assert "- **DVMSR**, quality:Urban100: no such data (about 12 s): `python bench/profile.py --model dvmsr`" in page
 
@@ -131,7 +134,7 @@ def test_measured_tables_hold_every_record(full_device: DeviceRecords) -> None:
 def test_paths_of_the_measuring_machine_stay_out(make_device: MakeDevice, tmp_path: Path) -> None:
     item = record("dvmsr", runtime=runtime(1.0))
     item.skipped = [Skipped("quality:Set5", f"not in {tmp_path}/images; see https://a.org/b/c", "python x")]
-    page = measured_markdown(make_device([item]))
+    page = measured_section(make_device([item])).body
     assert "not in PATH; see https://a.org/b/c" in page
     assert str(tmp_path) not in page
 
@@ -143,7 +146,7 @@ def test_environment_shows_ranges_where_records_differ(make_device: MakeDevice) 
             record("rlfn", environment={"torch": "2.13.0", "gpu": {"temperature_c": 45}}),
         ]
     )
-    table = environment_markdown(device.measured)
+    table = to_markdown(environment_table(device.measured))
     assert row(table, "torch") == ["torch", "2.13.0"]
     assert row(table, "gpu.temperature_c") == ["gpu.temperature_c", "40 to 45"]
     assert "driver" not in table

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from bench.render import to_csv
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.studies import load_studies
-from bench.report.training import training_body, training_csv
+from bench.report.training import training_table, validation_table
 from bench.training_record import LossPoint, Score, TrainingRecord, write_training
 from tests.bench.report.records import full_set
 from tests.kept import write_record
@@ -25,15 +26,14 @@ def run(name: str, steps: int = 100, device: str = "Test CPU") -> TrainingRecord
 
 
 def test_table_by_hand() -> None:
-    row = next(line for line in training_body([run("a")]).splitlines() if line.startswith("| a"))
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == [
+    (row,) = training_table([run("a")]).rows
+    assert [cell.text for cell in row] == [
         "a", "dvmsr (channels=24)", "12,345", "54,321", "100 steps of 8 patches of 48x48, unfinished",
         "T91 (91 images)", "Set5", "29.500", "+1.080", "0.8300", "0.7", "20.0", "512",
     ]  # fmt: skip
-    lines = training_csv([run("a")]).splitlines()
+    lines = to_csv(validation_table([run("a")])).splitlines()
     assert len(lines) == 3
-    assert lines[2].startswith("a,dvmsr,channels=24,")
+    assert lines[2].startswith("a,dvmsr,channels=24,54321,200,")
 
 
 def test_found_beside_the_records_and_kept_with_its_device(tmp_path: Path) -> None:

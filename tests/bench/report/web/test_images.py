@@ -1,8 +1,8 @@
 """Worst and best images, by hand."""
 
 from bench.record import ImageQuality, Quality
-from bench.report.web.grid import Cell
 from bench.report.web.images import every_image, extremes, scored
+from bench.table import Cell
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import record
 
@@ -23,7 +23,7 @@ def test_worst_best_and_distance_from_the_median(make_device: MakeDevice) -> Non
     )
     networks = scored(device, "photos")
     first, *_ = extremes(networks, "photos").rows
-    assert first[0] == Cell("a", networks[0].file)
+    assert first[0] == Cell("a", "a", networks[0].file)
     assert [cell.text for cell in first[1:]] == ["20.00, dog", "30.00, cat", "-0.50, cat", "-0.50, cat", "25.000"]
     hardest, easiest = every_image(networks, "photos").rows
     assert [cell.text for cell in hardest] == ["dog", "c", "20.67", "20.00", "20.50", "21.50"]

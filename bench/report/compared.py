@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.record import Record
-from bench.report import figures, markup
+from bench.report import figures
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.published import PublishedRow
+from bench.table import Column, Table, raw
+from bench.wording import NONE, difference, interval, number, time_decimals
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Compared:
     """One published number beside the measured one, both in `quantity.unit`."""
 
     network: Network
@@ -72,22 +74,22 @@ class Entry:
     def measured_text(self) -> str:
         """The measured value as a cell; a median carries its interval."""
         if self.quantity.figure == "runtime.median_ms":
-            return markup.interval(self.measured, self.low, self.high, markup.time_decimals(self.measured))
-        return markup.number(self.measured, self.quantity.decimals)
+            return interval(self.measured, self.low, self.high, time_decimals(self.measured))
+        return number(self.measured, self.quantity.decimals)
 
     @property
     def difference_text(self) -> str:
         """The difference as a cell."""
-        return markup.difference(self.measured, self.paper, self.quantity.decimals)
+        return difference(self.measured, self.paper, self.quantity.decimals)
 
     @property
     def query(self) -> Query:
-        """What to ask the records for this entry. Only for networks of the registry."""
+        """What to ask the records for it. Only for networks of the registry."""
         q = self.quantity
         return Query(self.network.model or "", q.figure, self.network.options, q.size, q.ntire_compat)
 
 
-def compare_with_paper(device: DeviceRecords, network: Network, quantity: Quantity) -> Entry:
+def compare_with_paper(device: DeviceRecords, network: Network, quantity: Quantity) -> Compared:
     """Look up both sides of one comparison."""
     row, column = network.published, quantity.paper
     paper = row.number(column) if row and column else None
@@ -95,16 +97,16 @@ def compare_with_paper(device: DeviceRecords, network: Network, quantity: Quanti
     if paper is not None and quantity.paper_scale != 1:
         paper *= quantity.paper_scale
         text = f"{paper:g}"
-    empty = Entry(network, quantity, paper, text or markup.NONE, None)
+    empty = Compared(network, quantity, paper, text or NONE, None)
     found = device.find(empty.query) if network.model else None
     if found is None:
         return empty
     timing = figures.timing(found.record) if quantity.figure == "runtime.median_ms" else None
-    return Entry(
+    return Compared(
         network,
         quantity,
         paper,
-        text or markup.NONE,
+        text or NONE,
         quantity.cut(found.value * quantity.scale),
         timing.low_ms if timing else None,
         timing.high_ms if timing else None,
@@ -119,27 +121,20 @@ def weights_text(record: Record) -> str:
     return f"custom {(w.sha256 or '')[:8]}".strip() if w.status == "custom" else w.status
 
 
-def entries_csv(device: DeviceRecords, entries: Sequence[Entry]) -> str:
-    """Entries as CSV, one a line, with raw numbers and the record each measured value comes from."""
-    headers = ["network", "quantity", "unit", "convention", "paper", "measured", "difference"]
-    headers += ["measured_low_95", "measured_high_95", "device", "weights", "record"]
-    return markup.csv_text(
-        headers,
-        [
-            [
-                e.network.label,
-                e.quantity.name,
-                e.quantity.unit,
-                e.quantity.convention,
-                e.paper,
-                e.measured,
-                e.difference,
-                e.low,
-                e.high,
-                device.label if e.file else None,
-                e.weights,
-                e.file,
-            ]
-            for e in entries
-        ],
-    )
+def compared_table(title: str, key: str, device: DeviceRecords, found: Sequence[Compared]) -> Table:
+    """One a line, with raw numbers and the record that each measured value comes from: a table for files."""
+    columns: list[Column[Compared]] = [
+        raw("network", lambda c: c.network.label),
+        raw("quantity", lambda c: c.quantity.name),
+        raw("unit", lambda c: c.quantity.unit),
+        raw("convention", lambda c: c.quantity.convention),
+        raw("paper", lambda c: c.paper),
+        raw("measured", lambda c: c.measured),
+        raw("difference", lambda c: c.difference),
+        raw("measured_low_95", lambda c: c.low),
+        raw("measured_high_95", lambda c: c.high),
+        raw("device", lambda c: device.label if c.file else None),
+        raw("weights", lambda c: c.weights),
+        raw("record", lambda c: c.file),
+    ]
+    return Table.of(title, columns, found, key)

@@ -1,19 +1,15 @@
-"""Numbers and tables as Markdown and CSV text."""
+"""Numbers, options and messages as people read them, the same in a terminal and in a report."""
 
-import csv
-import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from tabulate import tabulate
 
 from bench.statistics import Timing
 
 NONE = "—"
 APART = "not timed together"
-Value = str | int | float | None
+MEBI = 2**-20  # mebibytes in a byte
 ABSOLUTE_PATH = re.compile(r"(?<![\w:/.~<>-])/(?:[^\s/:;,'\"`]+/)*[^\s/:;,'\"`]+")
 
 
@@ -67,25 +63,3 @@ def _option(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "-".join(str(v) for v in value) if isinstance(value, list) else str(value)
-
-
-def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table. The first `left` columns hold text, the others numbers, aligned right."""
-    align = ["left"] * left + ["right"] * (len(headers) - left)
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    return str(tabulate(cells, list(headers), tablefmt="pipe", colalign=align, disable_numparse=True))
-
-
-def csv_text(headers: Sequence[str], rows: Sequence[Sequence[Value]]) -> str:
-    """A CSV file with raw numbers: no separators, no rounding beyond 10 digits, empty cells for None."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(headers)
-    writer.writerows([_raw(value) for value in row] for row in rows)
-    return buffer.getvalue()
-
-
-def _raw(value: Value) -> str:
-    if value is None:
-        return ""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
