@@ -9,16 +9,16 @@ if not __package__:
 
 import argparse
 
-from bench.arguments import parse_device, settle_threads
-from bench.choice import parse_options
-from bench.command import carry_out
-from bench.console import Tell, open_console
-from bench.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
-from bench.record_file import write_bytes
-from bench.render import print_table, to_csv
+from bench.core.command import carry_out
+from bench.core.console import Tell, open_console
+from bench.core.record_file import write_bytes
+from bench.core.render import print_table, to_csv
+from bench.data.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
+from bench.networks.choice import parse_options
 from bench.report.accuracy import accuracy_section, accuracy_table, left_out_lines
-from bench.studies.accuracy.record import AccuracyRecord
+from bench.studies.accuracy.accuracy_record import AccuracyRecord
 from bench.studies.accuracy.study import AccuracyPlan, list_variants, run
+from bench.studies.arguments import parse_device, settle_threads
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends

@@ -11,15 +11,15 @@ import argparse
 import math
 from dataclasses import replace
 
-from bench.arguments import check_paths, parse_device, parse_square, settle_threads
-from bench.choice import parse_choice
-from bench.command import carry_out
-from bench.console import open_console
-from bench.datasets import ImagePair, find_dataset, read_rgb
-from bench.record_file import write_bytes
-from bench.render import print_table
+from bench.core.command import carry_out
+from bench.core.console import open_console
+from bench.core.record_file import write_bytes
+from bench.core.render import print_table
+from bench.data.datasets import ImagePair, find_dataset, read_rgb
+from bench.networks.choice import parse_choice
 from bench.report.attribution import attribution_section, field_table, lam_table
-from bench.studies.attribution.record import BlurPath, Patch
+from bench.studies.arguments import check_paths, parse_device, parse_square, settle_threads
+from bench.studies.attribution.attribution_record import BlurPath, Patch
 from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture, run
 from models.errors import EsrError
 
@@ -133,7 +133,7 @@ def _picture(file: Path | None, shrink: bool) -> Picture:
         raise EsrError(f"--image {file} does not exist")
     if shrink:
         pair = ImagePair(file.stem, file, None).load()
-        return Picture(file.stem, pair.lr, (*pair.notes, "LR image made by bench.imresize"))
+        return Picture(file.stem, pair.lr, (*pair.notes, "LR image made by bench.data.imresize"))
     return Picture(file.stem, *read_rgb(file))
 
 

@@ -10,15 +10,15 @@ if not __package__:
 import argparse
 import math
 
-from bench.arguments import add_timing_arguments, make_plan
-from bench.choice import parse_choice
-from bench.command import carry_out
-from bench.comparison.regression import judge, read_reference
-from bench.comparison.rounds import empty_record, measure_rounds, start_networks
-from bench.comparison.summary import citation, comparison_table, verdicts
-from bench.console import open_console
-from bench.render import print_table
-from bench.store import save
+from bench.core.command import carry_out
+from bench.core.console import open_console
+from bench.core.render import print_table
+from bench.core.store import save
+from bench.networks.choice import parse_choice
+from bench.studies.arguments import add_timing_arguments, make_plan
+from bench.studies.comparison.regression import judge, read_reference
+from bench.studies.comparison.rounds import empty_record, measure_rounds, start_networks
+from bench.studies.comparison.summary import citation, comparison_table, verdicts
 from models.errors import EsrError
 
 REPEATS = 3

@@ -11,17 +11,17 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.arguments import check_paths, parse_device, parse_square, settle_threads
-from bench.choice import Choice, parse_choice
-from bench.command import carry_out
-from bench.console import open_console
-from bench.datasets import Dataset, find_dataset
-from bench.environment import device_name
-from bench.record_file import write_bytes
-from bench.render import print_table
+from bench.core.command import carry_out
+from bench.core.console import open_console
+from bench.core.environment import device_name
+from bench.core.record_file import write_bytes
+from bench.core.render import print_table
+from bench.data.datasets import Dataset, find_dataset
+from bench.networks.choice import Choice, parse_choice
 from bench.report.crops import crop_table, crops_section
+from bench.studies.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.studies.crops.contest import REFERENCE
-from bench.studies.crops.record import CROP, CropRecord, read_crop
+from bench.studies.crops.crops_record import CROP, CropRecord, read_crop
 from bench.studies.crops.study import CropsPlan, Square, run
 from models.errors import EsrError
 

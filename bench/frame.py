@@ -15,14 +15,14 @@ from typing import Any
 
 import pandas as pd
 
-from bench.record import Memory, Record, Runtime
-from bench.record_file import read_as
-from bench.statistics import mean_psnr, quality_means, summarise
-from bench.studies.accuracy.record import AccuracyRecord
-from bench.studies.roofline.record import RooflineRecord
-from bench.studies.scaling.record import ScalingRecord
-from bench.studies.scan.record import ScanRecord
-from bench.studies.step.record import StepRecord
+from bench.core.record import Memory, Record, Runtime
+from bench.core.record_file import read_as
+from bench.core.statistics import mean_psnr, quality_means, summarise
+from bench.studies.accuracy.accuracy_record import AccuracyRecord
+from bench.studies.roofline.roofline_record import RooflineRecord
+from bench.studies.scaling.scaling_record import ScalingRecord
+from bench.studies.scan.scan_record import ScanRecord
+from bench.studies.step.step_record import StepRecord
 from models.errors import EsrError
 
 COLUMNS = {

@@ -9,21 +9,21 @@ if not __package__:
 import argparse
 from typing import Any
 
-from bench.challenge.record import TeamRecord
-from bench.comparison.record import ComparisonRecord
-from bench.console import open_console
-from bench.migration import name_runs
-from bench.record import Record
-from bench.record_file import read_as, to_json
-from bench.store import save
-from bench.studies.accuracy.record import AccuracyRecord
-from bench.studies.attribution.record import FIELD, LAM, FieldRecord, LamRecord
-from bench.studies.crops.record import CROP, CropRecord
-from bench.studies.roofline.record import RooflineRecord
-from bench.studies.scaling.record import ScalingRecord
-from bench.studies.scan.record import ScanRecord
-from bench.studies.step.record import StepRecord
-from bench.training_record import FILE, TrainingRecord, write_training
+from bench.core.console import open_console
+from bench.core.migration import name_runs
+from bench.core.record import Record
+from bench.core.record_file import read_as, to_json
+from bench.core.store import save
+from bench.core.training_record import FILE, TrainingRecord, write_training
+from bench.studies.accuracy.accuracy_record import AccuracyRecord
+from bench.studies.attribution.attribution_record import FIELD, LAM, FieldRecord, LamRecord
+from bench.studies.challenge.team_record import TeamRecord
+from bench.studies.comparison.comparison_record import ComparisonRecord
+from bench.studies.crops.crops_record import CROP, CropRecord
+from bench.studies.roofline.roofline_record import RooflineRecord
+from bench.studies.scaling.scaling_record import ScalingRecord
+from bench.studies.scan.scan_record import ScanRecord
+from bench.studies.step.step_record import StepRecord
 from models.errors import EsrError
 
 # Where records lie below a folder of results, and their kind. A training's record stays where its run is.

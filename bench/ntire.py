@@ -12,20 +12,20 @@ from collections.abc import Sequence
 
 import torch
 
-from bench.arguments import parse_device
-from bench.challenge.layout import Checkout, read_checkout
-from bench.challenge.record import Conditions
-from bench.challenge.session import Plan, run
-from bench.command import carry_out
-from bench.console import Tell, open_console
-from bench.datasets import Dataset, DatasetNotFoundError, find_dataset, list_datasets
-from bench.environment import describe, device_name
-from bench.identity import versions
-from bench.record_file import write_bytes
-from bench.render import print_table
+from bench.core.command import carry_out
+from bench.core.console import Tell, open_console
+from bench.core.environment import describe, device_name
+from bench.core.identity import versions
+from bench.core.record_file import write_bytes
+from bench.core.render import print_table
+from bench.data.datasets import Dataset, DatasetNotFoundError, find_dataset, list_datasets
 from bench.report.standings import SHORT, Standings, standings_section, standings_table
 from bench.report.teams import baseline
 from bench.score import RULES
+from bench.studies.arguments import parse_device
+from bench.studies.challenge.layout import Checkout, read_checkout
+from bench.studies.challenge.session import Plan, run
+from bench.studies.challenge.team_record import Conditions
 from models.errors import EsrError
 
 CHALLENGE_SETS = ("DIV2K_LSDIR_valid", "DIV2K_LSDIR_test")

@@ -11,12 +11,12 @@ if not __package__:
 import dataclasses
 import json
 
-from bench.arguments import build_parser, describe_choices, make_plan
-from bench.command import carry_out
-from bench.console import Tell, open_console
-from bench.session import run
-from bench.subject import Subject
-from bench.summary import print_summary
+from bench.core.command import carry_out
+from bench.core.console import Tell, open_console
+from bench.studies.arguments import build_parser, describe_choices, make_plan
+from bench.studies.profile.session import run
+from bench.studies.profile.subject import Subject
+from bench.studies.profile.summary import print_summary
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,14 +8,14 @@ if not __package__:
 
 import argparse
 
-from bench.arguments import PRECISIONS, parse_device, parse_size, settle_threads
-from bench.choice import parse_choice
-from bench.command import carry_out
-from bench.console import open_console
-from bench.render import print_table
+from bench.core.command import carry_out
+from bench.core.console import open_console
+from bench.core.render import print_table
+from bench.core.store import find
+from bench.networks.choice import parse_choice
 from bench.report.roofline import kind_table, layer_table, network_table, titles
-from bench.store import find
-from bench.studies.roofline.record import RooflineRecord
+from bench.studies.arguments import PRECISIONS, parse_device, parse_size, settle_threads
+from bench.studies.roofline.roofline_record import RooflineRecord
 from bench.studies.roofline.study import RooflinePlan, begin, run
 from models.errors import EsrError
 

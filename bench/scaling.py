@@ -8,14 +8,14 @@ if not __package__:
 
 import argparse
 
-from bench.arguments import PRECISIONS, parse_device, settle_threads
-from bench.choice import parse_choice
-from bench.command import carry_out
-from bench.console import open_console
-from bench.datasets import find_dataset
-from bench.render import print_table
+from bench.core.command import carry_out
+from bench.core.console import open_console
+from bench.core.render import print_table
+from bench.data.datasets import find_dataset
+from bench.networks.choice import parse_choice
 from bench.report.scaling import image_table, point_table
-from bench.studies.scaling.record import ScalingRecord
+from bench.studies.arguments import PRECISIONS, parse_device, settle_threads
+from bench.studies.scaling.scaling_record import ScalingRecord
 from bench.studies.scaling.study import ScalingPlan, check_tiles, run
 from models.errors import EsrError
 

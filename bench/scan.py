@@ -13,18 +13,18 @@ import math
 import torch
 from rich.console import Console
 
-from bench.arguments import MOST_THREADS, parse_device
-from bench.command import carry_out
-from bench.console import open_console
-from bench.environment import device_name
-from bench.record_file import write_bytes
-from bench.render import print_table, to_csv
+from bench.core.command import carry_out
+from bench.core.console import open_console
+from bench.core.environment import device_name
+from bench.core.record_file import write_bytes
+from bench.core.render import print_table, to_csv
+from bench.core.store import find, merge
+from bench.measurement.runtime import RUNS
 from bench.report.scan import error_table, left_out_lines, scan_data, time_table
-from bench.runtime import RUNS
-from bench.store import find, merge
+from bench.studies.arguments import MOST_THREADS, parse_device
 from bench.studies.scan.contender import Variant, list_variants
 from bench.studies.scan.figures import NUMBER_BYTES, copy_rate
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings
+from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings
 from bench.studies.scan.study import ScanPlan, new_record, run
 from models.errors import EsrError
 

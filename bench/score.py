@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bench.statistics import STATISTICS, Statistic, compare, interval_of
+from bench.core.statistics import STATISTICS, Statistic, compare, interval_of
 
 Times = float | Sequence[float]  # milliseconds: one figure, as a report prints it, or the raw samples
 NOT_MEASURED = "not measured"

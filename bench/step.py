@@ -13,18 +13,18 @@ from contextlib import ExitStack
 
 import torch
 
-from bench.arguments import parse_device
-from bench.choice import parse_options
-from bench.command import carry_out
-from bench.console import Tell, open_console
-from bench.environment import describe, device_name, now
-from bench.progress import passes
-from bench.render import print_table
+from bench.core.command import carry_out
+from bench.core.console import Tell, open_console
+from bench.core.environment import describe, device_name, now
+from bench.core.progress import passes
+from bench.core.render import print_table
+from bench.core.store import find, merge, save
+from bench.measurement.runtime import measure_runtimes
+from bench.networks.choice import parse_options
 from bench.report.step import step_table
-from bench.runtime import measure_runtimes
-from bench.store import find, merge, save
+from bench.studies.arguments import parse_device
 from bench.studies.step.contender import StepContender, StepJob
-from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings
+from bench.studies.step.step_record import StepMeasurement, StepRecord, StepSettings
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends

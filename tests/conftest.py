@@ -11,7 +11,7 @@ import pytest
 # Threads that wait for each other sleep, or two tests side by side take many times as long as one after the other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-PRELOADED = ["bench.engine", "bench.worker", "train.store", "torch.utils.tensorboard"]
+PRELOADED = ["bench.networks.engine", "bench.networks.worker", "train.store", "torch.utils.tensorboard"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

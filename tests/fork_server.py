@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NoReturn
 
 IMPORTED = (
-    "bench.accuracy", "bench.attribution", "bench.compare", "bench.crops", "bench.engine", "bench.ntire",
+    "bench.accuracy", "bench.attribution", "bench.compare", "bench.crops", "bench.networks.engine", "bench.ntire",
     "bench.profile", "bench.report.build", "bench.roofline", "bench.scaling", "bench.scan", "bench.step",
     "train.ablation", "train.estimate", "train.train", "torch.utils.flop_counter", "matplotlib.pyplot",
 )  # fmt: skip

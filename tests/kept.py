@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bench.identity import Kept
-from bench.store import save
+from bench.core.identity import Kept
+from bench.core.store import save
 
 
 def write_record(record: Kept, folder: Path) -> Path:

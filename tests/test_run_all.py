@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.record_file import read_record
-from bench.training_record import FILE, read_training
+from bench.core.record_file import read_record
+from bench.core.training_record import FILE, read_training
 from tests.commands import make_interpreter
 from tests.data import empty_cache
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import yaml
 
-from bench.console import Tell, open_console
-from bench.record_file import write_bytes
-from bench.render import print_table, to_csv, to_markdown
+from bench.core.console import Tell, open_console
+from bench.core.record_file import write_bytes
+from bench.core.render import print_table, to_csv, to_markdown
+from bench.core.table import Table
+from bench.core.training_record import FILE, TrainingRecord, read_training
 from bench.report.ablation import ablation_table
-from bench.table import Table
-from bench.training_record import FILE, TrainingRecord, read_training
 from models.errors import EsrError
 from train.config import Config, Distillation, Network, build_parser, parse
 from train.finished import finished_record

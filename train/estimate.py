@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from bench.console import open_console
-from bench.datasets import SCALE, ImagePair
-from bench.progress import step
-from bench.render import print_table
-from bench.table import Column, Table, words
-from bench.worker import is_out_of_memory
+from bench.core.console import open_console
+from bench.core.out_of_memory import is_out_of_memory
+from bench.core.progress import step
+from bench.core.render import print_table
+from bench.core.table import Column, Table, words
+from bench.data.datasets import SCALE, ImagePair
 from models.cache import cache_dir
 from models.errors import EsrError
 from train.config import Config, read_yaml, scaled

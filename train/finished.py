@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from bench.training_record import FILE, TrainingRecord, read_training
+from bench.core.training_record import FILE, TrainingRecord, read_training
 from models.cache import sha256_of
 from models.errors import EsrError
 from train.config import INCIDENTAL, Config

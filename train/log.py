@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench.training_record import LossPoint, Score
+from bench.core.training_record import LossPoint, Score
 from train.checkpoint import write_atomically
 
 LOSSES = ["step", "loss", "truth", "end", "mid", "lr", "patches_per_second"]

@@ -20,9 +20,9 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from bench.environment import describe, device_name, now
-from bench.progress import Step, step
-from bench.training_record import Export, LossPoint, Score, TrainingRecord, write_training
+from bench.core.environment import describe, device_name, now
+from bench.core.progress import Step, step
+from bench.core.training_record import Export, LossPoint, Score, TrainingRecord, write_training
 from models import get_spec
 from models.cache import sha256_of
 from models.errors import EsrError

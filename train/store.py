@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.datasets import SCALE, SUFFIXES, ImagePair, find_dataset
-from bench.progress import Step, step
+from bench.core.progress import Step, step
+from bench.data.datasets import SCALE, SUFFIXES, ImagePair, find_dataset
 from models.cache import cache_dir
 from models.errors import EsrError
 from models.weights import search_roots

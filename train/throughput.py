@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from bench.console import open_console
-from bench.progress import step
-from bench.render import print_table
-from bench.statistics import summarise
-from bench.table import Column, Table, words
+from bench.core.console import open_console
+from bench.core.progress import step
+from bench.core.render import print_table
+from bench.core.statistics import summarise
+from bench.core.table import Column, Table, words
 from models.errors import EsrError
 from train.config import Config, build_parser, parse
 from train.data import Patches, Share, make_loader, make_patches

@@ -12,12 +12,12 @@ import signal
 import warnings
 from collections.abc import Sequence
 
-from bench.console import open_console
-from bench.render import print_table
-from bench.table import Column, Table, words
-from bench.training_record import Score, TrainingRecord
-from bench.wording import difference
-from bench.worker import is_out_of_memory
+from bench.core.console import open_console
+from bench.core.out_of_memory import is_out_of_memory
+from bench.core.render import print_table
+from bench.core.table import Column, Table, words
+from bench.core.training_record import Score, TrainingRecord
+from bench.core.wording import difference
 from models.errors import EsrError
 from train.config import build_parser, parse, scaled
 from train.finished import finished_record, is_first_process

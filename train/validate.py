@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from bench.datasets import Dataset, DatasetNotFoundError, find_dataset
-from bench.quality import measure_quality
-from bench.training_record import Score
+from bench.core.training_record import Score
+from bench.data.datasets import Dataset, DatasetNotFoundError, find_dataset
+from bench.measurement.quality import measure_quality
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import to_image, to_input

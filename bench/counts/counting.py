@@ -19,10 +19,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from bench.core.record import Complexity, Vanished
 from bench.counts import published, vanished
 from bench.counts.dispatch import light_meta_kernels
 from bench.counts.op_counter import ModuleStack, OpCounter, outside_results
-from bench.record import Complexity, Vanished
 
 Form = Callable[[nn.Module], nn.Module]
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._pytree import tree_iter
 
+from bench.core.record import OpCount
 from bench.counts.dispatch import OperatorMode
 from bench.counts.op_rules import FREE, MAC_RULES, OTHER_RULES, formula_flops, has_bias, rule_key
-from bench.record import OpCount
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 

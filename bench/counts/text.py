@@ -1,6 +1,6 @@
 """Counts of a network in words, for the terminal."""
 
-from bench.record import Complexity
+from bench.core.record import Complexity
 
 LOUD = 0.01  # of the work; a smaller hidden share is in the record and not worth a line on the terminal
 

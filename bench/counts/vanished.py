@@ -7,9 +7,9 @@ only products, convolutions and operators with a formula of their own.
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
+from bench.core.record import Vanished
 from bench.counts.op_counter import OpCounter, Work
 from bench.counts.op_rules import PRODUCT_NAMES
-from bench.record import Vanished
 
 LEAST = 0.001  # of the whole; less is not worth a line
 

@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bench.core.table import Column, Table, raw
+from bench.core.training_record import Score, TrainingRecord
 from bench.report.document import Data, Part, Section
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.published import PublishedRow, read
 from bench.report.variants import published_variants
-from bench.table import Column, Table, raw
-from bench.training_record import Score, TrainingRecord
 
 TITLES = {
     "table3": "ViMMs in each RSSB",

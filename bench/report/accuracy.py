@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.core.statistics import mean_psnr
+from bench.core.table import Column, Table, raw, words
+from bench.core.wording import difference, option_text, without_paths
 from bench.report.document import Data, Part, Section
 from bench.report.table1 import DATASETS
-from bench.statistics import mean_psnr
-from bench.studies.accuracy.record import AccuracyRecord, Difference, VariantAccuracy
-from bench.table import Column, Table, raw, words
-from bench.wording import difference, option_text, without_paths
+from bench.studies.accuracy.accuracy_record import AccuracyRecord, Difference, VariantAccuracy
 
 INTRO = """\
 The same weights and images in every variant, by `bench/accuracy.py`. PSNR of Y (classic protocol), mean over images,

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.identity import slug
+from bench.core.identity import slug
+from bench.core.statistics import interval_of, mean
+from bench.core.table import Column, Table, raw, words
+from bench.core.wording import interval, option_text, without_paths
 from bench.report.attribution_plot import draw_fields, draw_lams
 from bench.report.document import Data, Part, Picture, Section
-from bench.statistics import interval_of, mean
+from bench.studies.attribution.attribution_record import Attributed, FieldImage, FieldRecord, LamRecord
 from bench.studies.attribution.map import diffusion_index, gini, normalised
-from bench.studies.attribution.record import Attributed, FieldImage, FieldRecord, LamRecord
-from bench.table import Column, Table, raw, words
-from bench.wording import interval, option_text, without_paths
 
 Estimate = tuple[float, float | None, float | None]  # a mean and its interval
 FIELD_PLOT = "receptive_field.png"

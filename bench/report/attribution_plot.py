@@ -15,8 +15,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from bench.report.plots import DPI, STYLE
+from bench.studies.attribution.attribution_record import FieldRecord, LamRecord
 from bench.studies.attribution.map import area_of_contribution, diffusion_index, normalised
-from bench.studies.attribution.record import FieldRecord, LamRecord
 
 MAP_COLOUR, AREA_COLOUR, BOX = (0.84, 0.15, 0.10), (0.00, 0.45, 0.70), "#e8000b"
 PANEL = 2.6  # inches a side

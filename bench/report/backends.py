@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from bench.record import in_turn
+from bench.core.record import in_turn
+from bench.core.statistics import compare
+from bench.core.table import Column, Table, Value, words
+from bench.core.wording import APART, MEBI, milliseconds, option_text
 from bench.report import figures
 from bench.report.document import Section
 from bench.report.lookup import DeviceRecords, Measured, canonical
-from bench.statistics import compare
-from bench.table import Column, Table, Value, words
-from bench.wording import APART, MEBI, milliseconds, option_text
 
 BASELINES = ("chunked", "mamba_ssm")
 INTRO = """\

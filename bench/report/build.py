@@ -13,7 +13,7 @@ if not __package__:
 import argparse
 from collections.abc import Sequence
 
-from bench.record_file import write_bytes
+from bench.core.record_file import write_bytes
 from bench.report import page, plots, summary
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs

@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.challenge.record import TeamRecord
-from bench.record import Complexity
+from bench.core.record import Complexity
+from bench.core.table import Column, Table, raw, words
+from bench.core.wording import without_paths
 from bench.report.document import Part, Section
 from bench.report.standings import scope_text, standings, standings_table
 from bench.report.teams import HOOKS, HOOKS_NOTE, agreed, agreement, published_flops, team_name
-from bench.table import Column, Table, raw, words
-from bench.wording import without_paths
+from bench.studies.challenge.team_record import TeamRecord
 
 INTRO = """\
 As published: fvcore, a multiply-add is 1. Complete: everything that runs, a multiply-add is 2, so that an entry of

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.record import Record
+from bench.core.record import Record
+from bench.core.table import Column, Table, raw
+from bench.core.wording import NONE, difference, interval, number, time_decimals
 from bench.report import figures
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.published import PublishedRow
-from bench.table import Column, Table, raw
-from bench.wording import NONE, difference, interval, number, time_decimals
 
 
 @dataclass(frozen=True)

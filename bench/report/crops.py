@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.identity import slug
+from bench.core.identity import slug
+from bench.core.table import Column, Table, raw, words
+from bench.core.wording import number, option_text, without_paths
 from bench.report.crops_plot import draw_crops
 from bench.report.document import Part, Picture, Section
 from bench.report.headline import MODELS
-from bench.studies.crops.record import Chosen, CropRecord, Place
-from bench.table import Column, Table, raw, words
-from bench.wording import number, option_text, without_paths
+from bench.studies.crops.crops_record import Chosen, CropRecord, Place
 
 REFERENCE = "bicubic"
 TRUTH = "Ground truth"

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.report.plots import DPI, STYLE
-from bench.studies.attribution.record import image_of
+from bench.studies.attribution.attribution_record import image_of
 
 PANEL, TITLE = 2.0, 0.55  # inches: a side, and the height of a title
 COLUMNS = 6  # at most

@@ -6,8 +6,8 @@ Its Markdown, its files and its part of the HTML page are made from the same par
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.render import to_csv, to_latex, to_markdown
-from bench.table import Table
+from bench.core.render import to_csv, to_latex, to_markdown
+from bench.core.table import Table
 
 
 @dataclass(frozen=True)

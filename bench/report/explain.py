@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bench.core.table import Column, Table, words
+from bench.core.wording import number
 from bench.report import commands
 from bench.report.document import Part, Section
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.table import Column, Table, words
-from bench.wording import number
 
 Verdict = Literal["explained", "not confirmed by these records", "needs records"]
 Numbers = Mapping[str, float]  # a number's key -> its value, in its unit

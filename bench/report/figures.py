@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from bench.record import Record, Runtime
-from bench.statistics import Timing, mean, quality_means, summarise
+from bench.core.record import Record, Runtime
+from bench.core.statistics import Timing, mean, quality_means, summarise
 
 
 def value(record: Record, figure: str) -> float | None:
     """The number called `figure`, or None where `record` does not have it.
 
     Figures:
-        complexity.<name of bench.record.Complexity>: counts.
-        runtime.<name of bench.statistics.Timing>, runtime.cold_ms: milliseconds, warm unless they say cold.
+        complexity.<name of bench.core.record.Complexity>: counts.
+        runtime.<name of bench.core.statistics.Timing>, runtime.cold_ms: milliseconds, warm unless they say cold.
         runtime.mean_with_first_ms: the challenge script's mean, with the first pass in it.
-        memory.<name of bench.record.Memory>: bytes.
-        quality.<data set>.<name of bench.statistics.QualityMeans>: means over the set.
+        memory.<name of bench.core.record.Memory>: bytes.
+        quality.<data set>.<name of bench.core.statistics.QualityMeans>: means over the set.
         quality.<data set>.peak_memory: bytes over the whole set.
         quality.<data set>.first_ms: the time of the set's first image.
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench.record import Record, Runtime, in_turn
+from bench.core.record import Record, Runtime, in_turn
+from bench.core.statistics import compare
+from bench.core.table import Column, Table, words
+from bench.core.wording import interval, milliseconds
 from bench.report import figures
 from bench.report.document import Part, Section
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.statistics import compare
-from bench.table import Column, Table, words
-from bench.wording import interval, milliseconds
 
 # The first rows, and first of all the network that the others are compared with; any other network follows.
 MODELS = ("dvmsr", "dvmsr_ntire", "dvmsr_bi", "rlfn", "rlfn_s", "rlfn_ntire", "swinir_light", "bicubic")

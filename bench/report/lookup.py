@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import models
-from bench.identity import slug, versions
-from bench.record import Record
-from bench.record_file import read_record
+from bench.core.identity import slug, versions
+from bench.core.record import Record
+from bench.core.record_file import read_record
+from bench.core.statistics import summarise
 from bench.report import figures
 from bench.report.trust import LeftOut, contradictions, disagreements
-from bench.statistics import summarise
 from models.errors import EsrError
 
 

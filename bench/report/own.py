@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.record import Record, Source
+from bench.core.record import Record, Source
+from bench.core.table import Column, Table, words
+from bench.core.wording import option_text
 from bench.report.document import Section
 from bench.report.lookup import DeviceRecords
-from bench.table import Column, Table, words
-from bench.wording import option_text
 
 INTRO = """\
 These are no networks of this project. Their numbers stand beside the others' in the headline numbers, the figures and

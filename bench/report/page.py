@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bench.core.table import Column, Table, words
 from bench.report import summary
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import COSTS, PLOT, cost_points
@@ -10,7 +11,6 @@ from bench.report.explain import Finding, finding_section
 from bench.report.headline import headline_section
 from bench.report.lookup import DeviceRecords
 from bench.report.trust import LeftOut
-from bench.table import Column, Table, words
 
 CONVENTIONS = """\
 How to read the numbers:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from bench.core.table import Column, Table, words
 from bench.report import commands
 from bench.report.compared import Compared, Network, Quantity, compare_with_paper, compared_table
 from bench.report.document import Data, Fold, Part, Section
 from bench.report.lookup import DeviceRecords, needs_own_weights
-from bench.table import Column, Table, words
 
 NOT_MEASURED = "not measured"
 # Why a network's own column may stay empty whatever data there is.

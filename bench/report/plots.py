@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report.labels import MARKER_PIXELS, Label, place_labels
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.published import read

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from bench.core.statistics import summarise
+from bench.core.table import Column, Table, raw, words
+from bench.core.wording import NONE
 from bench.score import AS_IS, VARIANTS, Baseline, Entry, Ranked, Rule, Sensitivity, Variant, sensitivity
-from bench.statistics import summarise
-from bench.table import Column, Table, raw, words
-from bench.wording import NONE
 
 LARGE = 1e6
 SENSITIVITY = (

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
+from bench.core.table import Column, R, Table, raw, words
+from bench.core.wording import MEBI, NONE, number, option_text, time_decimals
 from bench.report.document import Data, Fold, Part, Picture, Section
-from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord
-from bench.table import Column, R, Table, raw, words
-from bench.wording import MEBI, NONE, number, option_text, time_decimals
+from bench.studies.roofline.roofline_record import LayerOp, Rates, RooflineRecord
 
 ARITHMETIC, TRAFFIC = "arithmetic", "memory traffic"
 SHOWN = 10  # layers in the page; the CSV has all

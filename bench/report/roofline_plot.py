@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from bench.report.plots import DPI, STYLE
 from bench.report.roofline import cost, costs_by_kind, titles
-from bench.studies.roofline.record import RooflineRecord
+from bench.studies.roofline.roofline_record import RooflineRecord
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = ("o", "s", "^", "v", "P", "X", "<", ">", "h")

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.core.statistics import mean, mean_psnr, summarise
+from bench.core.table import Column, Table, raw, times, words
+from bench.core.wording import MEBI, difference, option_text, without_paths
 from bench.report.document import Data, Part, Picture, Section
 from bench.report.plots import DPI, STYLE
-from bench.statistics import mean, mean_psnr, summarise
-from bench.studies.scaling.record import Point, ScalingRecord, TiledImage
-from bench.table import Column, Table, raw, times, words
-from bench.wording import MEBI, difference, option_text, without_paths
+from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
 
 FROM = 128  # pixels a side; below, what every pass costs whatever its size bends the line
 INTRO = """\

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from bench.identity import slug
+from bench.core.identity import slug
+from bench.core.table import Column, Table, Value, raw, words
+from bench.core.wording import MEBI, NONE, milliseconds, without_paths
 from bench.report.document import Data, Fold, Part, Picture, Section
 from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, timed_apart, worst_errors
-from bench.studies.scan.record import Cell, ScanLeftOut, ScanRecord
-from bench.table import Column, Table, Value, raw, words
-from bench.wording import MEBI, NONE, milliseconds, without_paths
+from bench.studies.scan.scan_record import Cell, ScanLeftOut, ScanRecord
 
 INTRO = """\
 Each backend of `models.scan.selective_scan`, measured alone by `bench/scan.py`: all of a cell in turn, on the same

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bench.report.plots import DPI, STYLE
 from bench.studies.scan.figures import Row, curves, rows
-from bench.studies.scan.record import BOTH, FORWARD, ScanRecord
+from bench.studies.scan.scan_record import BOTH, FORWARD, ScanRecord
 
 # Okabe and Ito's palette; the markers differ as well.
 LINES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"))

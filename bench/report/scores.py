@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.record import Complexity, Record, in_turn
+from bench.core.record import Complexity, Record, in_turn
+from bench.core.table import Column, Table, raw, words
+from bench.core.wording import NONE
 from bench.report.document import Data, Fold, Part, Section
 from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.report.ranking import SENSITIVITY, median_text, rank_columns, sensitivity_table
 from bench.score import NOT_MEASURED, RULES, Baseline, Entry, Ranked, Rule, rank
-from bench.table import Column, Table, raw, words
-from bench.wording import NONE
 
 BASELINES = {2024: "rlfn_ntire", 2025: "efdn", 2026: "span"}  # year of a rule -> its baseline network
 GATE_SETS = {"psnr_valid": "DIV2K_LSDIR_valid", "psnr_test": "DIV2K_LSDIR_test"}

@@ -10,16 +10,16 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.challenge.record import TeamRecord
+from bench.core.statistics import summarise
+from bench.core.table import Column, Table, raw, words
+from bench.core.wording import MEBI, NONE, without_paths
 from bench.counts.text import vanished_lines
 from bench.report.document import Part, Picture, Section
 from bench.report.plots import DPI, MEASURED, STYLE
 from bench.report.ranking import SENSITIVITY, median_text, rank_columns, sensitivity_table
 from bench.report.teams import COUNTS, HOOKS_NOTE, agreed, agreement, baseline, entry, psnr, published_flops, team_name
 from bench.score import RULES, Baseline, Entry, Ranked, Rule, rank
-from bench.statistics import summarise
-from bench.table import Column, Table, raw, words
-from bench.wording import MEBI, NONE, without_paths
+from bench.studies.challenge.team_record import TeamRecord
 
 PLOT = "ranking.png"
 

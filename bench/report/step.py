@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from bench.record import in_turn
+from bench.core.record import in_turn
+from bench.core.statistics import Timing, compare, summarise
+from bench.core.table import Column, Table, raw, times, words
+from bench.core.wording import MEBI, option_text, without_paths
 from bench.report.document import Data, Part, Section
-from bench.statistics import Timing, compare, summarise
-from bench.studies.step.record import StepMeasurement, StepRecord
-from bench.table import Column, Table, raw, times, words
-from bench.wording import MEBI, option_text, without_paths
+from bench.studies.step.step_record import StepMeasurement, StepRecord
 
 BASELINES = ("chunked", "mamba_ssm")
 INTRO = """\

@@ -5,18 +5,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.challenge.record import read_team
+from bench.core.training_record import FILE, TrainingRecord, read_training
 from bench.report.challenges import Challenge
 from bench.report.lookup import DeviceRecords
 from bench.report.trust import LeftOut
-from bench.studies.accuracy.record import AccuracyRecord, read_accuracy
-from bench.studies.attribution.record import FIELD, LAM, FieldRecord, LamRecord, read_field, read_lam
-from bench.studies.crops.record import CROP, CropRecord, read_crop
-from bench.studies.roofline.record import RooflineRecord, read_roofline
-from bench.studies.scaling.record import ScalingRecord, read_scaling
-from bench.studies.scan.record import ScanRecord, read_scan
-from bench.studies.step.record import StepRecord, read_step
-from bench.training_record import FILE, TrainingRecord, read_training
+from bench.studies.accuracy.accuracy_record import AccuracyRecord, read_accuracy
+from bench.studies.attribution.attribution_record import FIELD, LAM, FieldRecord, LamRecord, read_field, read_lam
+from bench.studies.challenge.team_record import read_team
+from bench.studies.crops.crops_record import CROP, CropRecord, read_crop
+from bench.studies.roofline.roofline_record import RooflineRecord, read_roofline
+from bench.studies.scaling.scaling_record import ScalingRecord, read_scaling
+from bench.studies.scan.scan_record import ScanRecord, read_scan
+from bench.studies.step.step_record import StepRecord, read_step
 from models.errors import EsrError
 
 FOLDERS = ("scan", "accuracy", "step", "training", "scaling", "roofline", "attribution", "crops")  # beside the records

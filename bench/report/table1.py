@@ -3,14 +3,14 @@
 import json
 from collections.abc import Sequence
 
+from bench.core.table import Column, Table, words
+from bench.core.wording import option_text
 from bench.report.compared import Network, Quantity, compare_with_paper
 from bench.report.document import Part
 from bench.report.lookup import DeviceRecords, canonical, is_of_own_weights
 from bench.report.paper_table import Line, PaperTable, compared_columns, measured_text, missing_notes, paper_table
 from bench.report.published import read
 from bench.report.table1_notes import count_note, reported_notes, score_note
-from bench.table import Column, Table, words
-from bench.wording import option_text
 
 # Data set -> its columns' prefix in the published table.
 DATASETS = {"Set5": "set5", "Set14": "set14", "B100": "bsd100", "Urban100": "urban100", "Manga109": "manga109"}

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from bench.core.wording import without_paths
 from bench.report.compared import Compared
 from bench.report.lookup import DeviceRecords
 from bench.report.paper_table import Line
-from bench.wording import without_paths
 
 TOLERANCE_DB = 0.05  # above, a difference is explained, or said not to be
 

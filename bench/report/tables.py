@@ -1,12 +1,12 @@
 """The paper's Tables 2, 6 and 9, and the parameter counts of Tables 3, 4, 5 and 8, beside the measured values."""
 
+from bench.core.table import Column, Table, words
+from bench.core.wording import MEBI
 from bench.report.compared import Network, Quantity, compare_with_paper
 from bench.report.lookup import DeviceRecords
 from bench.report.paper_table import Line, PaperTable, compared_columns, missing_notes, paper_table, side_by_side
 from bench.report.published import PublishedRow, find, read
 from bench.report.variants import published_variants
-from bench.table import Column, Table, words
-from bench.wording import MEBI
 
 REAL = (339, 510)  # LR size of a typical DIV2K image
 

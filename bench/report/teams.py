@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from bench.challenge.record import TeamRecord
+from bench.core.statistics import mean_psnr
+from bench.core.wording import NONE
 from bench.score import Baseline, Entry
-from bench.statistics import mean_psnr
-from bench.wording import NONE
+from bench.studies.challenge.team_record import TeamRecord
 
 HOOKS = "hooks on modules"  # how challenges before 2024 counted
 HOOKS_NOTE = "Challenges before 2024 counted FLOPs with hooks on modules, which is another convention and not compared."

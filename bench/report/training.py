@@ -7,10 +7,10 @@ from typing import NamedTuple
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bench.core.table import Column, Table, raw, words
+from bench.core.training_record import Score, TrainingRecord
+from bench.core.wording import MEBI, difference, option_text, without_paths
 from bench.report.document import Data, Picture, Section
-from bench.table import Column, Table, raw, words
-from bench.training_record import Score, TrainingRecord
-from bench.wording import MEBI, difference, option_text, without_paths
 
 PLOT = "training.png"
 INTRO = """\

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.record import Complexity, Record
-from bench.record_file import to_json
+from bench.core.record import Complexity, Record
+from bench.core.record_file import to_json
 
 # Counts that depend on the network and the input size alone, so two records of both can only agree.
 FIXED_COUNTS = (

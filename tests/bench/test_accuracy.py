@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench.accuracy import _parser, main, make_plans
 from bench.studies.accuracy import study as accuracy_study
-from bench.studies.accuracy.record import AccuracyVariant, Difference, read_accuracy
+from bench.studies.accuracy.accuracy_record import AccuracyVariant, Difference, read_accuracy
 from bench.studies.accuracy.study import BASE, EXACT, difference, list_variants
 from models.errors import EsrError
 from tests.bench.report.records import accuracy_record, accuracy_result

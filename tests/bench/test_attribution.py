@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import Tensor
 
+from bench.studies.attribution.attribution_record import BlurPath, Patch
 from bench.studies.attribution.lam import Attribution, attribute, blurred, check_patch, detect, gaussian_kernel
 from bench.studies.attribution.map import FLOOR, area_of_contribution, diffusion_index, gini, normalised
 from bench.studies.attribution.receptive_field import Sample, centre, draw_samples, field, gradient_sizes, radii_of
-from bench.studies.attribution.record import BlurPath, Patch
 from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
 from models.errors import EsrError
 

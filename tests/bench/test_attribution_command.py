@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from bench.attribution import _parser, main, make_plan, parse_patch
+from bench.studies.attribution.attribution_record import Grid, Patch, read_field, read_lam
 from bench.studies.attribution.map import diffusion_index
-from bench.studies.attribution.record import Grid, Patch, read_field, read_lam
 from models import create_model
 from models.errors import EsrError
 from models.weights import pack_weights

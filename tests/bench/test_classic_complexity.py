@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.complexity import count_complexity
+from bench.core.record import Complexity
+from bench.counts.complexity import count_complexity
 from bench.counts.published import fvcore_total
-from bench.record import Complexity
 from models import create_model, get_spec
 from tests.models.test_classics import CLASSICS
 from tests.models.test_networks import SMALL

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from bench.datasets import ImagePair, find_dataset
-from bench.metrics import crop_border, luma, psnr
-from bench.quality import score
-from bench.statistics import quality_means
+from bench.core.statistics import quality_means
+from bench.data.datasets import ImagePair, find_dataset
+from bench.data.metrics import crop_border, luma, psnr
+from bench.measurement.quality import score
 from models import create_model, get_spec
 from models.input import to_image, to_input
 from tests.bench.test_published_quality import evaluate

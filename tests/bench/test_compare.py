@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from bench.compare import main
-from bench.comparison.record import Compared, ComparisonRecord, Process, read_comparison
-from bench.comparison.regression import judge, read_reference
-from bench.comparison.summary import citation, comparison_table, verdicts
-from bench.record import Complexity, Record, Runtime, Settings, WeightsInfo
+from bench.core.record import Complexity, Record, Runtime, Settings, WeightsInfo
+from bench.studies.comparison.comparison_record import Compared, ComparisonRecord, Process, read_comparison
+from bench.studies.comparison.regression import judge, read_reference
+from bench.studies.comparison.summary import citation, comparison_table, verdicts
 from models.errors import EsrError
 from tests.bench.own_networks import CODE, write_code
 from tests.commands import ROOT, run, start

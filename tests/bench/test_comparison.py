@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.comparison.intervals import Processes, ratio_apart, ratio_in_rounds, typical_time
+from bench.studies.comparison.intervals import Processes, ratio_apart, ratio_in_rounds, typical_time
 
 
 def processes(

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from bench.complexity import count_complexity
+from bench.core.record import Complexity
+from bench.counts.complexity import count_complexity
 from bench.counts.published import fvcore_total
 from bench.counts.published_forms import as_published
-from bench.record import Complexity
 from models import create_model, get_spec
 from models.mamba import Mamba
 from models.scan.mixer import separate_steps

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.studies.crops.choice import choose, search_image, window_errors
-from bench.studies.crops.record import Searched
+from bench.studies.crops.crops_record import Searched
+from bench.studies.crops.places import choose, search_image, window_errors
 
 GREY = 100
 FACTOR = 219 / 255  # of Y for one grey level of RGB

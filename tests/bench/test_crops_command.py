@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from bench.crops import _parser, main, make_plan, parse_crop
-from bench.metrics import luma, psnr
-from bench.studies.attribution.record import image_of
+from bench.data.metrics import luma, psnr
+from bench.studies.attribution.attribution_record import image_of
 from bench.studies.crops.contest import REFERENCE, Contestant
-from bench.studies.crops.record import CropRecord, read_crop
+from bench.studies.crops.crops_record import CropRecord, read_crop
 from bench.studies.crops.study import Square
 from models import create_model
 from models.errors import EsrError

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.engine import Engine, Job
-from bench.environment import describe
-from bench.memory import allocator_peak
-from bench.record import Settings
+from bench.core.environment import describe
+from bench.core.record import Settings
+from bench.networks.engine import Engine, Job
+from bench.networks.memory import allocator_peak
 from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
 from bench.studies.scan.machine import measure_machine
-from bench.studies.scan.record import BOTH, FORWARD, Cell, Direction, ScanSettings
+from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, Direction, ScanSettings
 from models.scan import list_backends, selective_scan
 from tests.models.test_scan import make_inputs, relative_error
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import datasets
-from bench.datasets import Dataset, ImagePair, find_dataset, list_datasets, read_rgb
-from bench.imresize import imresize
+from bench.data import datasets
+from bench.data.datasets import Dataset, ImagePair, find_dataset, list_datasets, read_rgb
+from bench.data.imresize import imresize
 from models.errors import EsrError
 from tests.data import esr_data
 
@@ -86,7 +86,7 @@ def test_layouts(tmp_path: Path, name: str, hr: str, lr: str | None) -> None:
     assert [pair.name for pair in found.pairs] == ["a", "b", "c"]
     assert [pair.hr for pair in found.pairs] == [tmp_path / hr / f"{n}.png" for n in "abc"]
     assert [pair.lr for pair in found.pairs] == [tmp_path / lr / f"{n}x4.png" if lr else None for n in "abc"]
-    assert found.lr_source == ("files" if lr else "made by bench.imresize")
+    assert found.lr_source == ("files" if lr else "made by bench.data.imresize")
     assert found.pairs[0].load().lr.shape == (4, 6, 3)
 
 
@@ -357,7 +357,7 @@ def real_data() -> Path:
 
 def test_photos() -> None:
     found = find_dataset("photos", None, allow_download=False)
-    assert found.lr_source == "made by bench.imresize"
+    assert found.lr_source == "made by bench.data.imresize"
     for pair in found.pairs:
         loaded = pair.load()
         h, w, _ = loaded.lr.shape

@@ -7,7 +7,7 @@ from tests.commands import run
 COUNT = """
 import sys
 import torch
-from bench.complexity import count_complexity
+from bench.counts.complexity import count_complexity
 from models import create_model, get_spec
 for name in ("dvmsr", "swinir_light", "rlfn_ntire", "bsrn", "efdn", "fsrcnn", "bicubic", "span"):
     count_complexity(create_model(name), 48, 48, get_spec(name))

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import estimate, session
-from bench.arguments import build_parser, make_plan
-from bench.choice import parse_choice
-from bench.estimate import multiply_add_rate, pass_estimate_s
-from bench.subject import start
+from bench.measurement import estimate
+from bench.measurement.estimate import multiply_add_rate, pass_estimate_s
+from bench.networks.choice import parse_choice
+from bench.studies.arguments import build_parser, make_plan
+from bench.studies.profile import session
+from bench.studies.profile.subject import start
 from tests.bench.report.records import complexity, record
 
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.arguments import build_parser, make_plan
-from bench.choice import Choice, parse_choice
-from bench.complexity import count_complexity
-from bench.external.examine import Examined, check_output
-from bench.external.exported import no_pickles
-from bench.external.own import OwnNetwork
-from bench.external.padding import Padded, pad
-from bench.external.python_file import open_python
-from bench.record import Source, WeightsInfo
+from bench.core.record import Source, WeightsInfo
+from bench.counts.complexity import count_complexity
+from bench.networks.choice import Choice, parse_choice
+from bench.networks.external.examine import Examined, check_output
+from bench.networks.external.exported import no_pickles
+from bench.networks.external.own import OwnNetwork
+from bench.networks.external.padding import Padded, pad
+from bench.networks.external.python_file import open_python
+from bench.studies.arguments import build_parser, make_plan
 from models import create_model, get_spec
 from models.errors import EsrError
 from tests.bench.own_networks import CODE, MACS_PER_PIXEL, OUTPUTS_PER_PIXEL, PARAMETERS, write_code, write_weights

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from bench.record_file import read_record
+from bench.core.record_file import read_record
 from tests.bench.own_networks import (
     CODE,
     MACS_PER_PIXEL,

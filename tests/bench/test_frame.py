@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.frame import COLUMNS, load_frame
-from bench.studies.scan.record import FORWARD, Cell
+from bench.studies.scan.scan_record import FORWARD, Cell
 from models.errors import EsrError
 from tests.bench.report.records import complexity, memory, quality, record, runtime, scan_measurement, scan_record
 from tests.kept import write_record

@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.external.exported import convolution_calls
-from bench.record_file import read_record
+from bench.core.record_file import read_record
+from bench.networks.external.exported import convolution_calls
 from bench.report.trust import disagreements
-from bench.studies.roofline.record import read_roofline
-from bench.studies.scaling.record import read_scaling
-from bench.studies.step.record import read_step
+from bench.studies.roofline.roofline_record import read_roofline
+from bench.studies.scaling.scaling_record import read_scaling
+from bench.studies.step.step_record import read_step
 from tests.bench.own_networks import CODE, PARAMETERS, write_code
 from tests.bench.report.records import complexity, record
 from tests.bench.test_profile import environment, image, profile

@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bench.datasets import find_dataset, read_rgb
-from bench.imresize import imresize
-from bench.metrics import crop_border, luma, psnr, ssim
-from bench.quality import score
+from bench.data.datasets import find_dataset, read_rgb
+from bench.data.imresize import imresize
+from bench.data.metrics import crop_border, luma, psnr, ssim
+from bench.measurement.quality import score
 from models import create_model
 from models.classic.bicubic import cubic_kernel, resize_matrix, round_to_uint8
 from models.errors import EsrError

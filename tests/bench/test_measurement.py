@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from bench.engine import ColdPass, Engine, Job, convert_precision
-from bench.environment import describe
-from bench.record import Memory, Settings
-from bench.runtime import measure_runtimes
-from bench.worker import Worker
+from bench.core.environment import describe
+from bench.core.record import Memory, Settings
+from bench.measurement.runtime import measure_runtimes
+from bench.networks.engine import ColdPass, Engine, Job, convert_precision
+from bench.networks.worker import Worker
 from models.errors import EsrError
 from tests.commands import run
 
 MIB = 2**20
 GROWTH_SCRIPT = """
 import torch
-from bench.memory import resident_growth
+from bench.networks.memory import resident_growth
 torch.ones(10).sum()
 free = torch.ones({ballast} * 2**18)  # held and freed before: must not hide what follows
 del free

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bench.challenge.record import Conditions, TeamRecord
+from bench.core.record import in_turn
+from bench.core.record_file import read_record, to_json
 from bench.migrate import main
-from bench.record import in_turn
-from bench.record_file import read_record, to_json
-from bench.studies.scan.record import read_scan
+from bench.studies.challenge.team_record import Conditions, TeamRecord
+from bench.studies.scan.scan_record import read_scan
 from tests.bench.report.records import complexity, quality, record, runtime
 
 NOW = "2026-01-02T03:04:05+00:00"
@@ -89,7 +89,7 @@ def test_unpickled_weights_are_other_conditions() -> None:
 
 
 def test_times_stay_with_their_baseline_and_a_failure_replaces_nothing(tmp_path: Path) -> None:
-    from bench.store import find, save
+    from bench.core.store import find, save
 
     timed = team(runtime=runtime(9.0), baseline="team 00", baseline_samples_ms=[5.0], complexity=complexity(5))
     save(timed, tmp_path)

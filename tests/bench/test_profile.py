@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.record_file import read_record
+from bench.core.record_file import read_record
 from models import create_model
 from tests.commands import ROOT, run, run_anew, start
 from tests.data import empty_cache, esr_data
@@ -404,7 +404,7 @@ def test_grey_is_replicated_and_noted(tmp_path: Path, environment: dict[str, str
     assert done.returncode == 0, done.stderr
     (quality,) = read_record(next((tmp_path / "out").iterdir())).quality
     assert any("g.png" in note and "grey" in note for note in quality.notes)
-    assert quality.lr_source == "made by bench.imresize"
+    assert quality.lr_source == "made by bench.data.imresize"
 
 
 def test_out_of_memory_is_advice_and_others_go_on(tmp_path: Path, environment: dict[str, str]) -> None:

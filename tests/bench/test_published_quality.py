@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.datasets import find_dataset
-from bench.engine import Engine, Job
-from bench.quality import measure_quality
-from bench.record import Quality, Settings
-from bench.statistics import quality_means
+from bench.core.record import Quality, Settings
+from bench.core.statistics import quality_means
+from bench.data.datasets import find_dataset
+from bench.measurement.quality import measure_quality
+from bench.networks.engine import Engine, Job
 from models import get_spec
 from models.scan import resolve_backend
 from models.weights import find_weights

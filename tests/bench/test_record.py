@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.identity import slug
-from bench.record import (
+from bench.core.identity import slug
+from bench.core.record import (
     Complexity,
     ImageQuality,
     Memory,
@@ -22,7 +22,8 @@ from bench.record import (
     WeightsInfo,
     in_turn,
 )
-from bench.record_file import read_record, without_paths, write_bytes
+from bench.core.record_file import read_record, write_bytes
+from bench.core.wording import without_paths
 from models.errors import EsrError
 from tests.kept import write_record
 

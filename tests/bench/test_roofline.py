@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.complexity import count_complexity
-from bench.record import Settings
-from bench.render import to_csv
+from bench.core.record import Settings
+from bench.core.render import to_csv
+from bench.counts.complexity import count_complexity
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.roofline import (
@@ -34,7 +34,7 @@ from bench.studies.roofline.layer_kinds import (
     kind_of,
 )
 from bench.studies.roofline.layer_profile import LayerProfiler, profile_pass, tensor_bytes
-from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord, read_roofline
+from bench.studies.roofline.roofline_record import LayerOp, Rates, RooflineRecord, read_roofline
 from bench.studies.roofline.study import Profiled, merge_passes
 from models import create_model, get_spec
 from models.errors import EsrError

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.record import Memory
+from bench.core.record import Memory
 from bench.report.scaling import exponent, median_ms, peak_bytes, scaling_plot, scaling_section
 from bench.scaling import main
-from bench.studies.scaling.record import Point, ScalingRecord, TiledImage, read_scaling
+from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage, read_scaling
 from bench.studies.scaling.tiling import run_tiled, spans
 from tests.commands import run
 from tests.data import esr_data

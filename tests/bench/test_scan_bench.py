@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.record import Memory
+from bench.core.record import Memory
 from bench.scan import _cells, _parser, main, make_plan
 from bench.studies.scan import study as scan_study
 from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
 from bench.studies.scan.errors import measure_errors, relative_error
 from bench.studies.scan.figures import least_bytes
 from bench.studies.scan.inputs import SEQUENCES, lay_out, layer_inputs, random_inputs
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, read_scan
+from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, read_scan
 from models.errors import EsrError
 from models.scan import selective_scan
 from tests.bench.report.records import scan_measurement, scan_record, scan_settings

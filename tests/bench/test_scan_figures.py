@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from bench.record import Memory
+from bench.core.record import Memory
 from bench.studies.scan.figures import copy_rate, extra_bytes, floors, least_bytes, rows, worst_errors
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError
+from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError
 from tests.bench.report.records import scan_measurement, scan_record
 
 

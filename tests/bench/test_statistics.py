@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.record import ImageQuality
-from bench.statistics import RESAMPLES, compare, mean, mean_psnr, median_interval, quality_means, summarise
+from bench.core.record import ImageQuality
+from bench.core.statistics import RESAMPLES, compare, mean, mean_psnr, median_interval, quality_means, summarise
 
 
 def test_summarise_known_samples() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.record import Memory, Runtime
-from bench.render import to_csv
+from bench.core.record import Memory, Runtime
+from bench.core.render import to_csv
 from bench.report.step import step_data, step_section, step_table
 from bench.studies.step.contender import StepJob, Training
-from bench.studies.step.record import StepMeasurement, StepRecord, StepSettings, read_step
+from bench.studies.step.step_record import StepMeasurement, StepRecord, StepSettings, read_step
 from models.errors import EsrError
 from tests.commands import run
 from tests.kept import write_record

@@ -1,4 +1,4 @@
-"""What replaces what: the rule of `bench.store`, on small fake records, by hand and by random sequences."""
+"""What replaces what: the rule of `bench.core.store`, on small fake records, by hand and by random sequences."""
 
 import dataclasses
 import os
@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import record_file
-from bench.comparison.record import read_comparison
-from bench.identity import Kept, Rank
-from bench.record import Memory, Skipped
-from bench.record_file import read_record
-from bench.store import find, save
-from bench.studies.scan.record import FORWARD, Cell, ScanLeftOut, ScanRecord, read_scan
+from bench.core import record_file
+from bench.core.identity import Kept, Rank
+from bench.core.record import Memory, Skipped
+from bench.core.record_file import read_record
+from bench.core.store import find, save
+from bench.studies.comparison.comparison_record import read_comparison
+from bench.studies.scan.scan_record import FORWARD, Cell, ScanLeftOut, ScanRecord, read_scan
 from models.errors import EsrError
 from tests.bench.report.records import complexity, quality, record, runtime, scan_measurement, scan_record
 from tests.bench.test_compare import comparison, network

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.complexity import count_complexity
+from bench.core.record import Complexity
+from bench.counts.complexity import count_complexity
 from bench.counts.published import fvcore_total
 from bench.counts.text import counts_lines, vanished_lines
-from bench.record import Complexity
 from models import create_model
 
 H, W = 16, 20

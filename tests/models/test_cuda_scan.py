@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.datasets import find_dataset
+from bench.data.datasets import find_dataset
 from models import create_model
 from models.scan import list_backends, selective_scan
 from models.scan.mixer import can_fuse

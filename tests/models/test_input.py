@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.imresize import imresize
-from bench.metrics import luma
+from bench.data.imresize import imresize
+from bench.data.metrics import luma
 from models import get_spec
 from models.classic.bicubic import resize_matrix
 from models.input import input_shape, output_shape, to_image, to_input

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.datasets import find_dataset
+from bench.data.datasets import find_dataset
 from models import create_model
 from models.scan import list_backends, native, selective_scan
 from models.scan.mixer import can_fuse, fuses, mamba_mixer

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.datasets import find_dataset
+from bench.data.datasets import find_dataset
 from models import create_model, scan
 from models.errors import EsrError
 from models.mamba import Mamba
@@ -196,7 +196,7 @@ def test_half_precision_inputs_keep_a_float32_state(backend: str, dtype: torch.d
 MEMORY_SCRIPT = """
 import sys
 import torch
-from bench.memory import resident_growth
+from bench.networks.memory import resident_growth
 from models.scan import selective_scan
 L, d, n, backend = 65536, 120, 16, sys.argv[1]
 x = [torch.randn(1, d, L), torch.randn(1, d, L), -torch.rand(d, n), torch.randn(1, n, L), torch.randn(1, n, L)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.training_record import FILE, read_training
+from bench.core.training_record import FILE, read_training
 from train import ablation
 from train.ablation import main
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.imresize import imresize
+from bench.data.imresize import imresize
 from models.errors import EsrError
 from tests.train.conftest import write_image
 from train import store

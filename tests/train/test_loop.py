@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.training_record import FILE, read_training
+from bench.core.training_record import FILE, read_training
 from models import create_model
 from models.errors import EsrError
 from models.weights import read_spec, read_weights

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.identity import slug
-from bench.record import OpCount, Record, Vanished
+from bench.core.identity import slug
+from bench.core.record import OpCount, Record, Vanished
+from bench.core.table import Column, Table, words
+from bench.core.training_record import FILE
+from bench.core.wording import without_paths
 from bench.report.lookup import DeviceRecords
 from bench.report.roofline import layer_table
 from bench.report.studies import Studies
 from bench.report.summary import flat, network_label, settings_label
 from bench.report.web.images import record_images
-from bench.studies.roofline.record import RooflineRecord
-from bench.table import Column, Table, words
-from bench.training_record import FILE
-from bench.wording import without_paths
+from bench.studies.roofline.roofline_record import RooflineRecord
 
 OMITTED = ("schema", "lr_png", "sr_png", "hr_png")  # fields of studies that are no settings
 Facts = tuple[tuple[str, str], ...]

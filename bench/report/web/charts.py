@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.core.wording import number
 from bench.report.cost_plots import COSTS
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.report.plots import PREFERRED, Point, commonest_run, is_apart, kind, pareto_front, quality_points
 from bench.report.table1 import DATASETS
 from bench.report.web.images import datasets
-from bench.wording import number
 
 VEGA_LITE = "6.4"
 SIZES = (("complexity.parameters", 1e-3, "Parameters (thousands)"), *COSTS)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.record import ImageQuality, Record
+from bench.core.record import ImageQuality, Record
+from bench.core.statistics import mean_psnr
+from bench.core.table import Column, Table, words
+from bench.core.wording import NONE, number, time_decimals
 from bench.report.lookup import DeviceRecords, Query
-from bench.statistics import mean_psnr
-from bench.table import Column, Table, words
-from bench.wording import NONE, number, time_decimals
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench.core.table import Table
 from bench.report import crops, scores, summary
 from bench.report.contents import DeviceReport
 from bench.report.document import Data, Fold, Picture, Section
@@ -26,7 +27,6 @@ from bench.report.trust import LeftOut
 from bench.report.web import appendix, images, plain_words, prose, ranks
 from bench.report.web.charts import VEGA_LITE, Chart, charts, first_set
 from bench.report.web.crops import Crops, crops_view
-from bench.table import Table
 
 PAGE = "report.html"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"

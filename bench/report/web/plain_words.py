@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from bench.core.wording import number
 from bench.report.contents import DeviceReport
 from bench.report.headline import COLUMNS, HeadlineRow
 from bench.report.paper_table import PaperTable
-from bench.wording import number
 
 Sentence = list[tuple[str, str]]  # pieces: a text, and the record of a measured number
 PSNR = [figure for _, figure, *_ in COLUMNS].index("quality.Set5.psnr_y")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bench.core.table import Table
 from bench.report import challenges, scores
 from bench.report.challenges import Challenge
 from bench.report.scores import YearScores
-from bench.table import Table
 
 
 @dataclass(frozen=True)

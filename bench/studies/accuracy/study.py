@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.console import Tell
-from bench.datasets import SCALE, Dataset, LoadedPair
-from bench.engine import DTYPES, Image, Job
-from bench.environment import describe, device_name, now
-from bench.identity import Rank
-from bench.metrics import crop_border, finite, luma, psnr
-from bench.progress import Step, step
-from bench.record import Settings, WeightsInfo
-from bench.store import find, save
-from bench.studies.accuracy.record import (
+from bench.core.console import Tell
+from bench.core.environment import describe, device_name, now
+from bench.core.identity import Rank
+from bench.core.progress import Step, step
+from bench.core.record import Settings, WeightsInfo
+from bench.core.store import find, save
+from bench.data.datasets import SCALE, Dataset, LoadedPair
+from bench.data.metrics import crop_border, finite, luma, psnr
+from bench.networks.engine import DTYPES, Image, Job
+from bench.networks.worker import Worker
+from bench.studies.accuracy.accuracy_record import (
     AccuracyLeftOut,
     AccuracyRecord,
     AccuracyVariant,
@@ -25,7 +26,6 @@ from bench.studies.accuracy.record import (
     ImageAccuracy,
     VariantAccuracy,
 )
-from bench.worker import Worker
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.studies.attribution.record import BlurPath, Patch
+from bench.studies.attribution.attribution_record import BlurPath, Patch
 from models.errors import EsrError
 
 Network = Callable[[Tensor], Tensor]  # (b, 3, h, w), RGB in [0, 1] -> (b, c, scale h, scale w), white at 1

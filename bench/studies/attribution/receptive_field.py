@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.studies.attribution.attribution_record import FieldImage
 from bench.studies.attribution.lam import Network
-from bench.studies.attribution.record import FieldImage
 from models.errors import EsrError
 
 SHARES = (0.5, 0.95)  # of the gradient, inside the two radii

@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.choice import Choice
-from bench.console import Tell
-from bench.progress import step
-from bench.store import find, save
-from bench.studies.attribution.lam import Network, attribute, check_patch
-from bench.studies.attribution.receptive_field import draw_samples, field
-from bench.studies.attribution.record import (
+from bench.core.console import Tell
+from bench.core.out_of_memory import is_out_of_memory
+from bench.core.progress import step
+from bench.core.store import find, save
+from bench.networks.choice import Choice
+from bench.studies.attribution.attribution_record import (
     Attributed,
     BlurPath,
     FieldImage,
@@ -28,9 +27,10 @@ from bench.studies.attribution.record import (
     Patch,
     png_text,
 )
+from bench.studies.attribution.lam import Network, attribute, check_patch
+from bench.studies.attribution.receptive_field import draw_samples, field
 from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
-from bench.with_weights import find_weighted
-from bench.worker import is_out_of_memory
+from bench.studies.with_weights import find_weighted
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import batch_input

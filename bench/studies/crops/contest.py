@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from bench.choice import Choice
-from bench.console import Tell
-from bench.datasets import SCALE
-from bench.engine import Image, Job
-from bench.environment import describe, device_name, now
-from bench.record import Settings
-from bench.studies.attribution.record import Attributed
-from bench.with_weights import find_weighted
-from bench.worker import Worker
+from bench.core.console import Tell
+from bench.core.environment import describe, device_name, now
+from bench.core.record import Settings
+from bench.data.datasets import SCALE
+from bench.networks.choice import Choice
+from bench.networks.engine import Image, Job
+from bench.networks.worker import Worker
+from bench.studies.attribution.attribution_record import Attributed
+from bench.studies.with_weights import find_weighted
 from models.errors import EsrError
 
 REFERENCE = "bicubic"  # stands beside the networks, and has no part in the choice

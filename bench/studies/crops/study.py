@@ -8,17 +8,16 @@ from pathlib import Path
 
 import torch
 
-from bench.choice import Choice
-from bench.console import Tell
-from bench.datasets import Dataset, ImagePair, LoadedPair
-from bench.environment import device_name
-from bench.metrics import finite, luma, psnr
-from bench.progress import step
-from bench.store import find, save
-from bench.studies.attribution.record import png_text
-from bench.studies.crops.choice import choose, search_image, window_errors
+from bench.core.console import Tell
+from bench.core.environment import device_name
+from bench.core.progress import step
+from bench.core.store import find, save
+from bench.data.datasets import Dataset, ImagePair, LoadedPair
+from bench.data.metrics import finite, luma, psnr
+from bench.networks.choice import Choice
+from bench.studies.attribution.attribution_record import png_text
 from bench.studies.crops.contest import REFERENCE, Contest, Contestant, open_contest
-from bench.studies.crops.record import (
+from bench.studies.crops.crops_record import (
     CROP,
     Chosen,
     CropRecord,
@@ -28,6 +27,7 @@ from bench.studies.crops.record import (
     pixels_sha256,
     read_crop,
 )
+from bench.studies.crops.places import choose, search_image, window_errors
 from models.errors import EsrError
 
 

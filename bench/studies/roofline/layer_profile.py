@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_iter
 from bench.counts.dispatch import OperatorMode
 from bench.counts.op_counter import ModuleStack, Work, rule_name, work_of
 from bench.studies.roofline.layer_kinds import kind_of
-from bench.studies.roofline.record import LayerOp
+from bench.studies.roofline.roofline_record import LayerOp
 
 # What they name first is written and not read, or has no content yet.
 ONLY_WRITTEN = {"aten::copy", "aten::fill", "aten::zero"}

@@ -8,18 +8,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.choice import Choice
-from bench.clock import clocked
-from bench.engine import DTYPES, Engine, Job
-from bench.environment import describe, device_name, now
-from bench.external.about import about_own
-from bench.progress import step
-from bench.record import Settings
-from bench.store import save
+from bench.core.clock import clocked
+from bench.core.environment import describe, device_name, now
+from bench.core.progress import step
+from bench.core.record import Settings
+from bench.core.store import save
+from bench.networks.choice import Choice
+from bench.networks.engine import DTYPES, Engine, Job
+from bench.networks.external.about import about_own
+from bench.networks.worker import RemoteContestant
 from bench.studies.roofline.layer_profile import profile_pass, tensor_bytes
-from bench.studies.roofline.record import LayerOp, Rates, RooflineRecord
+from bench.studies.roofline.roofline_record import LayerOp, Rates, RooflineRecord
 from bench.studies.scan.machine import measure_machine
-from bench.worker import RemoteContestant
 from models import get_spec
 from models.errors import EsrError
 from models.scan import resolve_backend

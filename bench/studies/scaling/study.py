@@ -9,21 +9,21 @@ import numpy as np
 import psutil
 import torch
 
-from bench.choice import Choice
-from bench.console import Tell
-from bench.datasets import Dataset
-from bench.engine import Engine, Image, Job
-from bench.environment import describe, device_name, now
-from bench.external.about import about_own
-from bench.metrics import crop_border, finite, psnr
-from bench.progress import step
-from bench.quality import BORDER
-from bench.record import Settings, WeightsInfo
-from bench.runtime import measure_runtimes
-from bench.store import find, merge, save
-from bench.studies.scaling.record import Point, ScalingRecord, TiledImage
+from bench.core.console import Tell
+from bench.core.environment import describe, device_name, now
+from bench.core.progress import step
+from bench.core.record import Settings, WeightsInfo
+from bench.core.store import find, merge, save
+from bench.data.datasets import Dataset
+from bench.data.metrics import crop_border, finite, psnr
+from bench.measurement.quality import BORDER
+from bench.measurement.runtime import measure_runtimes
+from bench.networks.choice import Choice
+from bench.networks.engine import Engine, Image, Job
+from bench.networks.external.about import about_own
+from bench.networks.worker import RemoteContestant
+from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
 from bench.studies.scaling.tiling import run_tiled
-from bench.worker import RemoteContestant
 from models import get_spec
 from models.errors import EsrError
 from models.scan import resolve_backend

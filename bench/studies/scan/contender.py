@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from bench.clock import clocked
-from bench.engine import DTYPES, ColdPass
-from bench.memory import allocator_peak, resident_growth
-from bench.record import Memory
+from bench.core.clock import clocked
+from bench.core.record import Memory
+from bench.networks.engine import DTYPES, ColdPass
+from bench.networks.memory import allocator_peak, resident_growth
+from bench.networks.worker import explain
 from bench.studies.scan.inputs import Inputs, lay_out, random_inputs
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanSettings
-from bench.worker import explain
+from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanSettings
 from models.errors import EsrError
 from models.scan import list_backends, selective_scan
 
@@ -57,7 +57,7 @@ def list_variants(device: str) -> list[Variant]:
 
 
 class Contender:
-    """A `bench.runtime.Contestant`: its pass is one scan, and with the backward pass the gradients of all inputs."""
+    """A `bench.measurement.runtime.Contestant`: its pass is one scan, or one with the gradients of all inputs."""
 
     def __init__(self, variant: Variant, cell: Cell, inputs: Inputs, device: torch.device) -> None:
         self.name, self.variant, self.cell, self.device = variant.name, variant, cell, device

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.engine import DTYPES
+from bench.networks.engine import DTYPES
 from bench.studies.scan.contender import Variant
 from bench.studies.scan.inputs import Inputs, convert, lay_out, layer_inputs, random_inputs
-from bench.studies.scan.record import ScanError, ScanLeftOut, ScanSettings
+from bench.studies.scan.scan_record import ScanError, ScanLeftOut, ScanSettings
 from models.errors import EsrError
 from models.scan import selective_scan
 

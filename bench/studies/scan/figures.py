@@ -9,9 +9,9 @@ two passes; and the arithmetic around them at one multiply-add a lane and clock.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.record import Memory, in_turn
-from bench.statistics import Comparison, Timing, compare, summarise
-from bench.studies.scan.record import FORWARD, Cell, Machine, Measurement, ScanRecord, ScanSettings
+from bench.core.record import Memory, in_turn
+from bench.core.statistics import Comparison, Timing, compare, summarise
+from bench.studies.scan.scan_record import FORWARD, Cell, Machine, Measurement, ScanRecord, ScanSettings
 
 NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 EXPONENTIALS_PER_CLOCK = 16  # of a multiprocessor, compute capability 7.0 to 10.0

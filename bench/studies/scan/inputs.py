@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.counts.dispatch import OperatorMode
-from bench.datasets import find_dataset
+from bench.data.datasets import find_dataset
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.scan import operator  # noqa: F401  # registers torch.ops.esr

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from bench.clock import clocked
-from bench.studies.scan.record import Machine
+from bench.core.clock import clocked
+from bench.studies.scan.scan_record import Machine
 
 COPY_BYTES = {"cpu": 2**28, "cuda": 2**30}  # of the source: many times any cache
 COPIES = {"cpu": 8, "cuda": 30}

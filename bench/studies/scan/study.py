@@ -8,19 +8,19 @@ from pathlib import Path
 import psutil
 import torch
 
-from bench.console import Tell
-from bench.environment import describe, now
-from bench.memory import keep_freed_memory, return_free_memory
-from bench.progress import Step, step
-from bench.runtime import Contestant, measure_runtimes
-from bench.statistics import summarise
-from bench.store import save
+from bench.core.console import Tell
+from bench.core.environment import describe, now
+from bench.core.progress import Step, step
+from bench.core.statistics import summarise
+from bench.core.store import save
+from bench.measurement.runtime import Contestant, measure_runtimes
+from bench.networks.memory import keep_freed_memory, return_free_memory
+from bench.networks.worker import Remote
 from bench.studies.scan.contender import OUT_OF_MEMORY, Contender, MemoryProbe, Variant, cell_inputs, set_up
 from bench.studies.scan.errors import NETWORKS, measure_errors
 from bench.studies.scan.figures import extra_bytes, least_bytes
 from bench.studies.scan.machine import find_rivals, measure_machine
-from bench.studies.scan.record import Cell, Measurement, ScanLeftOut, ScanRecord, ScanSettings
-from bench.worker import Remote
+from bench.studies.scan.scan_record import Cell, Measurement, ScanLeftOut, ScanRecord, ScanSettings
 from models.errors import EsrError
 
 FREE_SHARE = 0.9  # of the free memory that a cell may take

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from bench.clock import clocked
-from bench.engine import ColdPass
-from bench.environment import describe
-from bench.memory import allocator_peak, keep_freed_memory, resident_growth
-from bench.record import Memory
-from bench.studies.step.record import StepSettings
-from bench.worker import RemoteContestant
+from bench.core.clock import clocked
+from bench.core.environment import describe
+from bench.core.record import Memory
+from bench.networks.engine import ColdPass
+from bench.networks.memory import allocator_peak, keep_freed_memory, resident_growth
+from bench.networks.worker import RemoteContestant
+from bench.studies.step.step_record import StepSettings
 from models import create_model, get_spec
 
 OUT_OF_MEMORY = "out of memory; try a smaller --batch or --patch"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.challenge.layout import read_checkout
-from bench.challenge.sandbox import Sandbox
+from bench.studies.challenge.layout import read_checkout
+from bench.studies.challenge.sandbox import Sandbox
 from models.errors import EsrError
 from models.mamba import Mamba
 from tests.bench.challenge.checkout import make_checkout
@@ -21,8 +21,8 @@ sys.path = [p for p in sys.path if p]
 package = types.ModuleType("bench")
 package.__path__ = [{str(ROOT / "bench")!r}]
 sys.modules["bench"] = package
-import bench.challenge.submission
-from bench.challenge import stand_ins
+import bench.studies.challenge.submission
+from bench.studies.challenge import stand_ins
 finder = stand_ins.install({str(ROOT / "models")!r})
 """
 

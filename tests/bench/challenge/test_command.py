@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.challenge.layout import read_checkout
+from bench.studies.challenge.layout import read_checkout
 from models.errors import EsrError
 from tests.bench.challenge.checkout import make_checkout
 from tests.commands import ROOT, run, start

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from bench.challenge.submission import REPEATS, Submission
+from bench.studies.challenge.submission import REPEATS, Submission
 
 
 def noted(fresh: list[float], again: list[float]) -> tuple[list[str], int]:

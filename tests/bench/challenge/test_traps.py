@@ -8,11 +8,11 @@ import psutil
 import pytest
 import torch
 
-from bench.challenge.layout import read_checkout
-from bench.challenge.record import TeamRecord, read_team
-from bench.challenge.sandbox import MARK
-from bench.challenge.session import Plan, run
 from bench.ntire import _parser, make_plan
+from bench.studies.challenge.layout import read_checkout
+from bench.studies.challenge.sandbox import MARK
+from bench.studies.challenge.session import Plan, run
+from bench.studies.challenge.team_record import TeamRecord, read_team
 from tests.bench.challenge.checkout import make_checkout
 
 # id -> body of a network, and what its record must say: "notes" or "reason", and words of it.

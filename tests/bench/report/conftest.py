@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Record
+from bench.core.record import Record
 from bench.report.lookup import DeviceRecords, load
 from tests.bench.report.records import full_set
 from tests.kept import write_record

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bench.metrics import luma, psnr
-from bench.studies.attribution.record import png_text
-from bench.studies.crops.record import Chosen, CropRecord, Place
+from bench.data.metrics import luma, psnr
+from bench.studies.attribution.attribution_record import png_text
+from bench.studies.crops.crops_record import Chosen, CropRecord, Place
 from tests.bench.report.records import attributed
 
 SIZE = 16

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record import (
+from bench.core.record import (
     Complexity,
     ImageQuality,
     Memory,
@@ -17,8 +17,14 @@ from bench.record import (
     Skipped,
     WeightsInfo,
 )
-from bench.studies.accuracy.record import AccuracyRecord, AccuracyVariant, Difference, ImageAccuracy, VariantAccuracy
-from bench.studies.attribution.record import (
+from bench.studies.accuracy.accuracy_record import (
+    AccuracyRecord,
+    AccuracyVariant,
+    Difference,
+    ImageAccuracy,
+    VariantAccuracy,
+)
+from bench.studies.attribution.attribution_record import (
     Attributed,
     BlurPath,
     FieldImage,
@@ -28,7 +34,7 @@ from bench.studies.attribution.record import (
     Patch,
     png_text,
 )
-from bench.studies.scan.record import Cell, Machine, Measurement, ScanRecord, ScanSettings
+from bench.studies.scan.scan_record import Cell, Machine, Measurement, ScanRecord, ScanSettings
 
 PIXELS = 256 * 256
 SETS = ("Set5", "Set14", "B100")

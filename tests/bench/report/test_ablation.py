@@ -3,7 +3,7 @@
 import csv
 import io
 
-from bench.render import to_csv
+from bench.core.render import to_csv
 from bench.report.ablation import ablation_section, score_table
 from bench.report.build import build
 from bench.report.lookup import DeviceRecords, Loaded

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.render import to_csv
+from bench.core.render import to_csv
 from bench.report.attribution import (
     attribution_section,
     field_table,
@@ -19,7 +19,7 @@ from bench.report.attribution_plot import cumulated
 from bench.report.build import main
 from bench.report.lookup import load
 from bench.report.studies import load_studies
-from bench.studies.attribution.record import BlurPath, LamRecord
+from bench.studies.attribution.attribution_record import BlurPath, LamRecord
 from tests.bench.report.records import field_record, lam_record
 from tests.kept import write_record
 

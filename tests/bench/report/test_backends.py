@@ -1,6 +1,6 @@
 """Whole networks by scan backend, from synthetic records."""
 
-from bench.record import Runtime
+from bench.core.record import Runtime
 from bench.report.backends import backend_table, backends_section
 from bench.report.lookup import DeviceRecords, Measured
 from tests.bench.report.records import record

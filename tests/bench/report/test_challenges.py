@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from bench.challenge.record import Conditions, TeamRecord
-from bench.record import Runtime, Vanished
-from bench.render import to_csv
+from bench.core.record import Runtime, Vanished
+from bench.core.render import to_csv
 from bench.report.build import main
 from bench.report.challenges import Challenge, challenge_section, count_table, scored
 from bench.report.lookup import load
 from bench.report.studies import load_studies
+from bench.studies.challenge.team_record import Conditions, TeamRecord
 from tests.bench.report.records import complexity, runtime
 from tests.kept import write_record
 

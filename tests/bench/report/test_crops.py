@@ -3,14 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from bench.render import to_csv
+from bench.core.render import to_csv
 from bench.report.build import main
 from bench.report.crops import crop_groups, crop_table, crops_section, why
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.web.crops import MOST_BYTES, crops_view
-from bench.studies.attribution.record import image_of
-from bench.studies.crops.record import Chosen
+from bench.studies.attribution.attribution_record import image_of
+from bench.studies.crops.crops_record import Chosen
 from tests.bench.report.crops import CHOSEN, crop_record, crop_records, place
 from tests.kept import write_record
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record, Runtime
+from bench.core.record import Record, Runtime
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, finding_section, judge
 from bench.report.lookup import DeviceRecords

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import OpCount, Quality, Record, Runtime, WeightsInfo
+from bench.core.record import OpCount, Quality, Record, Runtime, WeightsInfo
 from bench.report.lookup import Query, load
 from models.errors import EsrError
 from tests.bench.report.conftest import MakeDevice

@@ -1,6 +1,6 @@
 """Networks of the user's own in the report: marked, drawn, and in none of the paper's tables."""
 
-from bench.record import Source, WeightsInfo
+from bench.core.record import Source, WeightsInfo
 from bench.report.cost_plots import cost_points
 from bench.report.headline import headline_section
 from bench.report.own import own_section

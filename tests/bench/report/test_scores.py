@@ -5,8 +5,8 @@ import math
 import pytest
 from markupsafe import Markup
 
-from bench.record import Record
-from bench.render import to_csv
+from bench.core.record import Record
+from bench.core.render import to_csv
 from bench.report.scores import score_table, scores_section, year_scores
 from bench.report.web.ranks import score_part, score_texts
 from bench.score import NOT_MEASURED

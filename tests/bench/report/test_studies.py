@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.render import to_csv
+from bench.core.render import to_csv
+from bench.core.table import Table
 from bench.report.accuracy import accuracy_rows, accuracy_section, accuracy_table
 from bench.report.build import build, main
 from bench.report.lookup import load
@@ -12,10 +13,9 @@ from bench.report.scan import scan_data, scan_section, time_table
 from bench.report.scan_plot import draw_scan
 from bench.report.sections import study_sections
 from bench.report.studies import Studies, load_studies
-from bench.studies.accuracy.record import AccuracyVariant
+from bench.studies.accuracy.accuracy_record import AccuracyVariant
 from bench.studies.scan.figures import rows
-from bench.studies.scan.record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
-from bench.table import Table
+from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
 from tests.bench.report.records import (
     BASE,
     EXACT,

@@ -4,8 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from bench.record import Runtime, Skipped, WeightsInfo
-from bench.render import to_csv, to_markdown
+from bench.core.record import Runtime, Skipped, WeightsInfo
+from bench.core.render import to_csv, to_markdown
 from bench.report.compared import Compared
 from bench.report.document import markdown
 from bench.report.lookup import DeviceRecords

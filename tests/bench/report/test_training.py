@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from bench.render import to_csv
+from bench.core.render import to_csv
+from bench.core.training_record import LossPoint, Score, TrainingRecord, write_training
 from bench.report.build import build
 from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.training import training_table, validation_table
-from bench.training_record import LossPoint, Score, TrainingRecord, write_training
 from tests.bench.report.records import full_set
 from tests.kept import write_record
 

@@ -2,7 +2,7 @@
 
 import vl_convert
 
-from bench.record import Source, WeightsInfo
+from bench.core.record import Source, WeightsInfo
 from bench.report.lookup import DeviceRecords
 from bench.report.web.charts import VEGA_LITE, charts
 from tests.bench.report.conftest import MakeDevice

@@ -1,8 +1,8 @@
 """Worst and best images, by hand."""
 
-from bench.record import ImageQuality, Quality
+from bench.core.record import ImageQuality, Quality
+from bench.core.table import Cell
 from bench.report.web.images import every_image, extremes, scored
-from bench.table import Cell
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import record
 

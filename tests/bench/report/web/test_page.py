@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
+from bench.core.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
 from bench.report.build import build, main
 from bench.report.lookup import load
 from bench.report.studies import Studies
 from bench.report.web import appendix
 from bench.report.web.page import TEMPLATES, charting_library
-from bench.studies.attribution.record import Attributed, BlurPath, Grid, LamRecord, Patch
-from bench.studies.scan.record import FORWARD, Cell
+from bench.studies.attribution.attribution_record import Attributed, BlurPath, Grid, LamRecord, Patch
+from bench.studies.scan.scan_record import FORWARD, Cell
 from tests.bench.report.crops import crop_record, place
 from tests.bench.report.records import (
     BASE,

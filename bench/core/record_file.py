@@ -1,0 +1,100 @@
+"""A record <-> one JSON file, checked field by field."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from bench.core.identity import Kept
+from bench.core.migration import upgraded
+from bench.core.record import Record
+from models.errors import EsrError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `path` whole or not at all: beside the target first, then renamed over it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise EsrError(f"cannot write {path}: {error.strerror}; free some space or choose another --out") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def to_json(record: Any) -> str:
+    """A record (any dataclass) as indented JSON. NaN and infinities have no JSON form and are refused."""
+    return json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False) + "\n"
+
+
+T = TypeVar("T")
+
+
+def read_record(path: Path) -> Record:
+    """Read a record back. Raises EsrError for a file that is no record, is cut short, or has another schema."""
+    return read_as(Record, path)
+
+
+def read_as(kind: type[T], path: Path) -> T:
+    """Read a file that holds one `kind`, of this version or an earlier one. Raises EsrError for any other."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EsrError(f"cannot read record {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise EsrError(f"{path} is not a complete JSON record ({error}); delete it and measure again") from None
+    schema = next(field.default for field in dataclasses.fields(kind) if field.name == "schema")  # type: ignore[arg-type]
+    if isinstance(data, dict):
+        data = upgraded(kind.__name__, data)
+    if not isinstance(data, dict) or data.get("schema") != schema:
+        found = data.get("schema") if isinstance(data, dict) else None
+        raise EsrError(f"{path} has record schema {found}, this version reads {schema}; measure again")
+    try:
+        record = from_plain(kind, data)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise EsrError(f"{path} does not fit record schema {schema} ({error}); measure again") from None
+    try:
+        if isinstance(record, Kept):
+            record.check()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise EsrError(f"{path} is damaged ({error}); delete it and measure again") from None
+    return record
+
+
+def from_plain(kind: type[T], data: Any) -> T:
+    """Rebuild the dataclass `kind` from JSON data, checking names and the types of what it finds."""
+    hints = typing.get_type_hints(kind)
+    if not isinstance(data, dict):
+        raise ValueError(f"{kind.__name__} is {type(data).__name__}, not an object")
+    unknown = set(data) - {field.name for field in dataclasses.fields(typing.cast(Any, kind))}
+    if unknown:
+        raise ValueError(f"unknown field {sorted(unknown)[0]!r} in {kind.__name__}")
+    return kind(**{name: _convert(hints[name], value, name) for name, value in data.items()})
+
+
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(next(a for a in arguments if a is not type(None)), value, name)
+    if dataclasses.is_dataclass(hint):
+        return from_plain(typing.cast(type[Any], hint), value)
+    if origin is list and isinstance(value, list):
+        return [_convert(arguments[0], item, name) for item in value]
+    if origin is Literal and value in arguments:
+        return value
+    if hint is Any or (origin is dict and isinstance(value, dict)):
+        return value
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise ValueError(f"{name} is {value!r}, which is not {hint}")

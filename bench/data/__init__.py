@@ -1,0 +1,1 @@
+"""Images: data sets, MATLAB's resize, PSNR and SSIM."""

@@ -1,5 +1,0 @@
-"""Networks of the user's own, measured beside those of the registry.
-
-Their code and files are opened in a worker process only. The parent reads what the command line says of them
-(`bench.external.own`), asks a worker to look at each (`bench.external.examine`), and measures them as it does others.
-"""

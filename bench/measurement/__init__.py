@@ -1,0 +1,1 @@
+"""Runtime and quality of a network that runs."""

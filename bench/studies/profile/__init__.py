@@ -1,0 +1,1 @@
+"""The first study: counts, runtime, memory and quality of networks, in turn."""
