@@ -14,14 +14,14 @@ from dataclasses import replace
 from bench.core.command import carry_out
 from bench.core.console import open_console
 from bench.core.environment import device_name
-from bench.core.record_file import write_bytes
+from bench.core.record_file import read_as, write_bytes
 from bench.core.render import print_table
 from bench.data.datasets import Dataset, find_dataset
 from bench.networks.choice import Choice, parse_choice
 from bench.report.crops import crop_table, crops_section
 from bench.studies.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.studies.crops.contest import REFERENCE
-from bench.studies.crops.crops_record import CROP, CropRecord, read_crop
+from bench.studies.crops.crops_record import CROP, CropRecord
 from bench.studies.crops.study import CropsPlan, Square, run
 from models.errors import EsrError
 
@@ -134,7 +134,7 @@ def _beside(records: Sequence[CropRecord], plan: CropsPlan) -> list[CropRecord]:
     found = {record.file_name: record for record in records}
     for path in sorted(plan.out.glob(f"{CROP}__*.json")):
         try:
-            other = read_crop(path)
+            other = read_as(CropRecord, path)
         except EsrError:
             continue  # the report names it
         if other.place in places and other.network.device_name == device_name(plan.device):

@@ -12,35 +12,12 @@ from typing import Any
 from bench.core.console import open_console
 from bench.core.migration import name_runs
 from bench.core.record import Record
-from bench.core.record_file import read_as, to_json
+from bench.core.record_file import to_json
 from bench.core.store import save
-from bench.core.training_record import FILE, TrainingRecord, write_training
-from bench.studies.accuracy.accuracy_record import AccuracyRecord
-from bench.studies.attribution.attribution_record import FIELD, LAM, FieldRecord, LamRecord
-from bench.studies.challenge.team_record import TeamRecord
-from bench.studies.comparison.comparison_record import ComparisonRecord
-from bench.studies.crops.crops_record import CROP, CropRecord
-from bench.studies.roofline.roofline_record import RooflineRecord
-from bench.studies.scaling.scaling_record import ScalingRecord
-from bench.studies.scan.scan_record import ScanRecord
-from bench.studies.step.step_record import StepRecord
+from bench.core.training_record import TrainingRecord, write_training
+from bench.studies.kinds import KINDS, read_all
 from models.errors import EsrError
 
-# Where records lie below a folder of results, and their kind. A training's record stays where its run is.
-KINDS: tuple[tuple[str, Any], ...] = (
-    ("records/**/*.json", Record),
-    ("comparisons/*.json", ComparisonRecord),
-    ("ntire*/records/*.json", TeamRecord),
-    ("scan/*.json", ScanRecord),
-    ("accuracy/*.json", AccuracyRecord),
-    ("step/*.json", StepRecord),
-    ("scaling/*.json", ScalingRecord),
-    ("roofline/*.json", RooflineRecord),
-    (f"attribution/{LAM}__*.json", LamRecord),
-    (f"attribution/{FIELD}__*.json", FieldRecord),
-    (f"crops/{CROP}__*.json", CropRecord),
-    (f"training/*/{FILE}", TrainingRecord),
-)
 DESCRIPTION = """\
 Read every record below a folder of results, in this version's form or an earlier one's, write it under the name that
 says what it is of, and remove the file it was in. What is of the same thing is laid one over the other, the newer on
@@ -76,14 +53,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def migrate(folder: Path) -> tuple[int, list[str]]:
     """Write the records below `folder` anew: how many, and what is wrong with the files that were left."""
-    moved, problems = 0, []
-    for pattern, kind in KINDS:
-        found: list[tuple[Path, Any]] = []
-        for path in sorted(p for p in folder.glob(pattern) if not p.name.startswith(".")):
-            try:
-                found.append((path, read_as(kind, path)))
-            except EsrError as error:
-                problems.append(str(error))
+    moved, problems = 0, list[str]()
+    for kind in KINDS:
+        found = list(read_all(folder, kind, lambda _, error: problems.append(str(error))))
         if kind is Record:
             name_runs([record for _, record in found])
         for path, record in sorted(found, key=lambda item: getattr(item[1], "created", "")):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.core.record_file import read_record
-from bench.core.training_record import FILE, read_training
+from bench.core.record_file import read_as, read_record
+from bench.core.training_record import FILE, TrainingRecord
 from tests.commands import make_interpreter
 from tests.data import empty_cache
 
@@ -59,7 +59,9 @@ def test_the_whole_reproduction_scaled_down(place: Path, environment: dict[str, 
     results = place / "esr/results" / f"scaled_{SCALE}"
     assert os.listdir(place / "esr/results") == [results.name]
     assert done.stdout.index("Before it starts") < done.stdout.index("== counts")
-    runs = {name: read_training(results / "training" / name / FILE) for name in ("dvmsr_teacher", "dvmsr_student")}
+    runs = {
+        name: read_as(TrainingRecord, results / "training" / name / FILE) for name in ("dvmsr_teacher", "dvmsr_student")
+    }
     assert all((run.finished, run.steps, run.images) == (True, 50, 2) for run in runs.values())
     student = runs["dvmsr_student"]
     assert (student.parameters, student.teacher_parameters) == (424_428, runs["dvmsr_teacher"].parameters)

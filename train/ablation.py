@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 
 from bench.core.console import Tell, open_console
-from bench.core.record_file import write_bytes
+from bench.core.record_file import read_as, write_bytes
 from bench.core.render import print_table, to_csv, to_markdown
 from bench.core.table import Table
-from bench.core.training_record import FILE, TrainingRecord, read_training
+from bench.core.training_record import FILE, TrainingRecord
 from bench.report.ablation import ablation_table
 from models.errors import EsrError
 from train.config import Config, Distillation, Network, build_parser, parse
@@ -120,7 +120,7 @@ def make_table(table: str, rows: Sequence[Row]) -> Table:
     runs: dict[int, list[TrainingRecord]] = {}
     for number, row in enumerate(rows, start=1):
         with contextlib.suppress(EsrError):  # it is not trained yet
-            runs[number] = [read_training(row.config.folder / FILE)]
+            runs[number] = [read_as(TrainingRecord, row.config.folder / FILE)]
     return ablation_table(table, runs, {})
 
 

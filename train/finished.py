@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from bench.core.training_record import FILE, TrainingRecord, read_training
+from bench.core.record_file import read_as
+from bench.core.training_record import FILE, TrainingRecord
 from models.cache import sha256_of
 from models.errors import EsrError
 from train.config import INCIDENTAL, Config
@@ -20,7 +21,7 @@ def computed(config: dict[str, Any]) -> dict[str, Any]:
 def finished_record(config: Config) -> TrainingRecord | None:
     """The record of this very run, if it was trained to its end and its network is there as it was exported."""
     try:
-        record = read_training(config.folder / FILE)
+        record = read_as(TrainingRecord, config.folder / FILE)
     except EsrError:
         return None
     export = record.export

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.core.record_file import read_as, to_json, write_bytes
+from bench.core.record_file import to_json, write_bytes
 
 SCHEMA = 2
 FILE = "record.json"
@@ -97,8 +97,3 @@ def write_training(record: TrainingRecord, run: Path) -> Path:
     path = run / FILE
     write_bytes(path, to_json(record).encode())
     return path
-
-
-def read_training(path: Path) -> TrainingRecord:
-    """Read a record back. Raises EsrError for any other file."""
-    return read_as(TrainingRecord, path)

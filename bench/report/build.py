@@ -21,11 +21,12 @@ from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
 from bench.report.lookup import DeviceRecords, Loaded, load
 from bench.report.sections import drawn_sections, study_sections
-from bench.report.studies import CHALLENGES, FOLDERS, Studies, load_studies
+from bench.report.studies import SHOWN, Studies, load_studies
 from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
 from bench.report.trust import LeftOut
 from bench.report.web.page import PAGE, html_page
+from bench.studies.kinds import KINDS
 from models.errors import EsrError
 
 TABLES = (table1, table2, table6, table9, parameter_table)
@@ -102,11 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: python bench/report/build.py --records results/records --out results/report",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    beside = ", ".join(dict.fromkeys(f"{KINDS[kind].split('/')[0]}/" for kind in SHOWN))
     parser.add_argument(
         "--records",
         type=Path,
         default=Path("results/records"),
-        help=f"folder with records; {', '.join(f'{name}/' for name in (*FOLDERS, CHALLENGES))} beside it are taken too",
+        help=f"folder with records; {beside} beside it are taken too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
     options = parser.parse_args(arguments)

@@ -1,16 +1,16 @@
 """The section on rooflines: what bounds each network, how far it is from its floor, and where its time goes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
 from bench.core.table import Column, R, Table, raw, words
 from bench.core.wording import MEBI, NONE, number, option_text, time_decimals
 from bench.report.document import Data, Fold, Part, Picture, Section
-from bench.studies.roofline.roofline_record import LayerOp, Rates, RooflineRecord
+from bench.report.roofline_plot import draw_roofline
+from bench.studies.roofline.costs import Cost, cost, costs_by_kind, fused_floor_ms
+from bench.studies.roofline.roofline_record import LayerOp, RooflineRecord
 
-ARITHMETIC, TRAFFIC = "arithmetic", "memory traffic"
 SHOWN = 10  # layers in the page; the CSV has all
 INTRO = """\
 Every operator of a pass, timed where it runs by `bench/roofline.py`, against two rates of the machine measured in the
@@ -24,69 +24,12 @@ operation and takes many, so a scan's arithmetic floor is a low one. Times are m
 its own, and compare with no other section's; weights are random, sizes are not."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Some operators together: milliseconds, counts, bytes, and the floor in ms by what bounds each operator."""
-
-    ms: float
-    flops: int
-    bytes: int
-    live_bytes: int
-    arithmetic_ms: float
-    traffic_ms: float
-
-    @property
-    def floor_ms(self) -> float:
-        """Of all of them, one after the other."""
-        return self.arithmetic_ms + self.traffic_ms
-
-    @property
-    def bound(self) -> str:
-        """What most of the floor is made of, with its share."""
-        if not self.floor_ms:
-            return NONE
-        name, ms = max((ARITHMETIC, self.arithmetic_ms), (TRAFFIC, self.traffic_ms), key=lambda pair: pair[1])
-        return f"{name} ({ms / self.floor_ms:.0%})"
-
-    @property
-    def over_floor(self) -> float | None:
-        """The measured time in floors; None where there is no floor."""
-        return self.ms / self.floor_ms if self.floor_ms else None
-
-
-def cost(layers: Sequence[LayerOp], rates: Rates) -> Cost:
-    """Sum up operators, each with its own floor."""
-    arithmetic = traffic = 0.0
-    for layer in layers:
-        by_operations = layer.flops / rates.flops_per_s * 1e3
-        by_bytes = layer.bytes / rates.bytes_per_s * 1e3
-        if by_operations > by_bytes:
-            arithmetic += by_operations
-        else:
-            traffic += by_bytes
-    return Cost(
-        ms=sum(median(layer.times_ms) for layer in layers),
-        flops=sum(layer.flops for layer in layers),
-        bytes=sum(layer.bytes for layer in layers),
-        live_bytes=max((layer.live_bytes for layer in layers), default=0),
-        arithmetic_ms=arithmetic,
-        traffic_ms=traffic,
-    )
-
-
-def fused_floor_ms(record: RooflineRecord) -> tuple[float, str]:
-    """Of the whole network as one operator, and what bounds it."""
-    by_operations = sum(layer.flops for layer in record.layers) / record.rates.flops_per_s * 1e3
-    by_bytes = record.least_bytes / record.rates.bytes_per_s * 1e3
-    return max((by_operations, ARITHMETIC), (by_bytes, TRAFFIC))
-
-
-def roofline_section(records: Sequence[RooflineRecord], figure: bytes) -> Section:
+def roofline_section(records: Sequence[RooflineRecord]) -> Section:
     """The report's section."""
     parts: list[Part] = [
         INTRO,
         f"All at {common_settings(records)}.",
-        Picture("roofline.png", "Roofline", figure),
+        Picture("roofline.png", "Roofline", draw_roofline(records, titles(records))),
         network_table(records),
         _said(records),
         "By layer type:",
@@ -225,12 +168,6 @@ def kind_table(records: Sequence[RooflineRecord]) -> Table:
             calls = sum(layer.calls for layer in r.layers if layer.kind == kind)
             rows.append(_Kind(name, kind, calls, c, c.ms / total))
     return Table.of("By layer type", KINDS, rows)
-
-
-def costs_by_kind(record: RooflineRecord) -> dict[str, Cost]:
-    """Layer types that run, in the order of their names."""
-    kinds = sorted({layer.kind for layer in record.layers})
-    return {kind: cost([layer for layer in record.layers if layer.kind == kind], record.rates) for kind in kinds}
 
 
 class _Layer(NamedTuple):

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.report.plots import DPI, STYLE
-from bench.report.roofline import cost, costs_by_kind, titles
+from bench.studies.roofline.costs import cost, costs_by_kind
 from bench.studies.roofline.roofline_record import RooflineRecord
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -20,14 +20,14 @@ LABELLED = 0.1  # of a network's time; smaller kinds of layer are drawn without 
 SIDES = 4.0  # of the intensities drawn, beyond the points at either end
 
 
-def draw_roofline(records: Sequence[RooflineRecord]) -> bytes:
+def draw_roofline(records: Sequence[RooflineRecord], names: Sequence[str]) -> bytes:
     """A large mark a network, a small one a layer type of it; PNG. The same records always give the same bytes."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 5.6), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         drawn: list[float] = []
-        for index, (name, record) in enumerate(zip(titles(records), records, strict=True)):
+        for index, (name, record) in enumerate(zip(names, records, strict=True)):
             drawn += _points(axes, record, name, COLOURS[index % len(COLOURS)])
         if drawn:
             _roofs(axes, records, min(drawn) / SIDES, max(drawn) * SIDES)

@@ -8,6 +8,7 @@ from bench.core.identity import slug
 from bench.core.table import Column, Table, Value, raw, words
 from bench.core.wording import MEBI, NONE, milliseconds, without_paths
 from bench.report.document import Data, Fold, Part, Picture, Section
+from bench.report.scan_plot import draw_scan
 from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, timed_apart, worst_errors
 from bench.studies.scan.scan_record import Cell, ScanLeftOut, ScanRecord
 
@@ -22,12 +23,13 @@ GPU_INTRO = """\
 are the device's alone, from a replayed CUDA graph; launching: what a single call from Python takes longer."""
 
 
-def scan_section(records: Sequence[ScanRecord], figures: Sequence[bytes]) -> Section:
-    """The report's section. `figures`: of each record, as PNG."""
+def scan_section(records: Sequence[ScanRecord]) -> Section:
+    """The report's section."""
     gpu = any(r.settings.device == "cuda" for r in records)
     parts: list[Part] = [INTRO + (GPU_INTRO if gpu else "")]
-    for record, figure in zip(records, figures, strict=True):
+    for record in records:
         title = settings_text(record)
+        figure = draw_scan(record, f"{record.settings.device_name}, {title}")
         floor = copy_rate(record.machine) / 1e9
         parts += [
             f"**{title}.** Copy rate {floor:,.1f} GB/s.{_rivals_text(record)}",

@@ -1,110 +1,76 @@
-"""The report's sections on studies, each with its files: a page and a CSV of its own, and its figures.
+"""The report's sections on studies, in its order; a study that is added has a line here and a module that shows it."""
 
-A section is a function here and its key; the order of the two lists is that of the report.
-"""
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
-from collections.abc import Callable, Iterator
-
-from bench.report import (
-    ablation,
-    accuracy,
-    attribution,
-    backends,
-    challenges,
-    crops,
-    own,
-    roofline,
-    scaling,
-    scan,
-    scores,
-    step,
-    training,
-)
+from bench.core.training_record import TrainingRecord
+from bench.report.ablation import ablation_section
+from bench.report.accuracy import accuracy_section
+from bench.report.attribution import attribution_section
+from bench.report.backends import backends_section
+from bench.report.challenges import challenge_section
+from bench.report.crops import crops_section
 from bench.report.document import Section
 from bench.report.lookup import DeviceRecords
-from bench.report.roofline_plot import draw_roofline
-from bench.report.scan_plot import draw_scan
+from bench.report.own import own_section
+from bench.report.roofline import roofline_section
+from bench.report.scaling import scaling_section
+from bench.report.scan import scan_section
+from bench.report.scores import scores_section, year_scores
+from bench.report.step import step_section
 from bench.report.studies import Studies
+from bench.report.training import training_section
+from bench.studies.accuracy.accuracy_record import AccuracyRecord
+from bench.studies.attribution.attribution_record import FieldRecord, LamRecord
+from bench.studies.crops.crops_record import CropRecord
+from bench.studies.roofline.roofline_record import RooflineRecord
+from bench.studies.scaling.scaling_record import ScalingRecord
+from bench.studies.scan.scan_record import ScanRecord
+from bench.studies.step.step_record import StepRecord
 
-Make = Callable[[DeviceRecords, Studies], Iterator[Section]]
+R = TypeVar("R")
+Make = Callable[[DeviceRecords, Studies], Iterable[Section | None]]
 
 
 def drawn_sections(device: DeviceRecords, studies: Studies) -> list[Section]:
     """Those that the HTML page shows in a way of its own; nothing where there are no records."""
-    return [section for make in DRAWN for section in make(device, studies)]
+    return [section for make in DRAWN for section in make(device, studies) if section]
 
 
 def study_sections(device: DeviceRecords, studies: Studies) -> list[Section]:
     """The others; nothing where there are no records."""
-    return [section for make in OTHERS for section in make(device, studies)]
+    return [section for make in OTHERS for section in make(device, studies) if section]
 
 
-def _scores(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if years := scores.year_scores(device):
-        yield scores.scores_section(years)
+def _of(kind: type[R], section: Callable[[Sequence[R]], Section]) -> Make:
+    """The section on the records of one kind."""
+    return lambda device, studies: [section(found)] if (found := studies.all(kind)) else []
 
 
-def _challenges(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    for one in studies.challenges:
-        yield challenges.challenge_section(one)
+def _scores(device: DeviceRecords, studies: Studies) -> list[Section]:
+    years = year_scores(device)
+    return [scores_section(years)] if years else []
 
 
-def _crops(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if found := studies.crops:
-        yield crops.crops_section(found)
+def _attribution(device: DeviceRecords, studies: Studies) -> list[Section]:
+    lams, fields = studies.all(LamRecord), studies.all(FieldRecord)
+    return [attribution_section(lams, fields)] if lams or fields else []
 
 
-def _own(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if section := own.own_section(device):
-        yield section
-
-
-def _backends(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if section := backends.backends_section(device):
-        yield section
-
-
-def _scan(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if found := studies.scans:
-        figures = [draw_scan(record, f"{device.name}, {scan.settings_text(record)}") for record in found]
-        yield scan.scan_section(found, figures)
-
-
-def _accuracy(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if found := studies.accuracies:
-        yield accuracy.accuracy_section(found)
-
-
-def _steps(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if found := studies.steps:
-        yield step.step_section(found)
-
-
-def _roofline(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if found := studies.roofs:
-        yield roofline.roofline_section(found, draw_roofline(found))
-
-
-def _scaling(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if found := studies.scalings:
-        yield scaling.scaling_section(found)
-
-
-def _attribution(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if studies.lams or studies.fields:
-        yield attribution.attribution_section(studies.lams, studies.fields)
-
-
-def _ablation(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    yield ablation.ablation_section(device, studies.trainings)
-
-
-def _training(device: DeviceRecords, studies: Studies) -> Iterator[Section]:
-    if found := studies.trainings:
-        yield training.training_section(found)
-
-
-DRAWN: tuple[Make, ...] = (_scores, _challenges, _crops)
+DRAWN: tuple[Make, ...] = (
+    _scores,
+    lambda device, studies: map(challenge_section, studies.challenges),
+    _of(CropRecord, crops_section),
+)
 OTHERS: tuple[Make, ...] = (
-    _own, _backends, _scan, _accuracy, _steps, _roofline, _scaling, _attribution, _ablation, _training,
-)  # fmt: skip
+    lambda device, studies: [own_section(device)],
+    lambda device, studies: [backends_section(device)],
+    _of(ScanRecord, scan_section),
+    _of(AccuracyRecord, accuracy_section),
+    _of(StepRecord, step_section),
+    _of(RooflineRecord, roofline_section),
+    _of(ScalingRecord, scaling_section),
+    _attribution,
+    lambda device, studies: [ablation_section(device, studies.all(TrainingRecord))],
+    _of(TrainingRecord, training_section),
+)

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from bench.accuracy import _parser, main, make_plans
+from bench.core.record_file import read_as
 from bench.studies.accuracy import study as accuracy_study
-from bench.studies.accuracy.accuracy_record import AccuracyVariant, Difference, read_accuracy
+from bench.studies.accuracy.accuracy_record import AccuracyRecord, AccuracyVariant, Difference
 from bench.studies.accuracy.study import BASE, EXACT, difference, list_variants
 from models.errors import EsrError
 from tests.bench.report.records import accuracy_record, accuracy_result
@@ -67,7 +68,7 @@ def test_round_trip(tmp_path: Path) -> None:
     record = accuracy_record([accuracy_result(BASE, 32.0, 0), accuracy_result(BF16, 31.9, 90, exact=False)])
     path = write_record(record, tmp_path)
     assert path.name.startswith("accuracy__dvmsr__test-cpu__2t__")
-    assert read_accuracy(path) == record
+    assert read_as(AccuracyRecord, path) == record
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_whole_command(data_dir: Path, tmp_path: Path) -> None:
     done = run("bench/accuracy.py", "--device", "cpu", *words, "--out", out, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = out.glob("*.json")
-    record = read_accuracy(path)
+    record = read_as(AccuracyRecord, path)
     assert [r.variant for r in record.results] == [BASE, BF16]
     base, bf16 = (r.images[0] for r in record.results)
     assert base.psnr_y
@@ -148,7 +149,7 @@ def test_an_interrupt_keeps_finished_variants(painted_plan: accuracy_study.Accur
 
     with pytest.raises(KeyboardInterrupt):
         accuracy_study.run(painted_plan, tell)
-    record = read_accuracy(next(painted_plan.out.glob("*.json")))
+    record = read_as(AccuracyRecord, next(painted_plan.out.glob("*.json")))
     assert [r.variant for r in record.results] == [BASE]
 
 

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from bench.attribution import _parser, main, make_plan, parse_patch
-from bench.studies.attribution.attribution_record import Grid, Patch, read_field, read_lam
+from bench.core.record_file import read_as
+from bench.studies.attribution.attribution_record import FieldRecord, Grid, LamRecord, Patch
 from bench.studies.attribution.map import diffusion_index
 from models import create_model
 from models.errors import EsrError
@@ -47,7 +48,7 @@ def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
     done = run("bench/attribution.py", *tiny, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (lam_path,), (field_path,) = out.glob("lam__*.json"), out.glob("field__*.json")
-    lam, seen = read_lam(lam_path), read_field(field_path)
+    lam, seen = read_as(LamRecord, lam_path), read_as(FieldRecord, field_path)
     assert (lam.patch, lam.path.steps, lam.network.scan_backend) == (Patch(10, 20, 8), 4, "chunked")
     assert lam.notes == ["grey.png is grey; replicated to RGB"]
     assert lam.lr().shape == (18, 20, 3)
@@ -67,12 +68,12 @@ def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
     assert main([*tiny, *words, "--reuse", "--steps", "5", "--erf", "3"]) == 0
     assert before == {path: path.read_bytes() for path in before}  # another path and other positions are other maps
     (other_lam,), (other_field,) = ({*out.glob(f"{kind}__*.json")} - {*before} for kind in ("lam", "field"))
-    assert read_lam(other_lam).path.steps == 5
-    assert [len(image.half_squared) for image in read_field(other_field).images] == [3] * 6
-    lam = read_lam(lam_path)
+    assert read_as(LamRecord, other_lam).path.steps == 5
+    assert [len(image.half_squared) for image in read_as(FieldRecord, other_field).images] == [3] * 6
+    lam = read_as(LamRecord, lam_path)
     lam_path.write_text(lam_path.read_text().replace(lam.signed.data, "AAAA"))
     with pytest.raises(EsrError, match="is damaged"):
-        read_lam(lam_path)
+        read_as(LamRecord, lam_path)
 
 
 def arguments(*words: str) -> argparse.Namespace:

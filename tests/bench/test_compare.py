@@ -11,7 +11,8 @@ import pytest
 
 from bench.compare import main
 from bench.core.record import Complexity, Record, Runtime, Settings, WeightsInfo
-from bench.studies.comparison.comparison_record import Compared, ComparisonRecord, Process, read_comparison
+from bench.core.record_file import read_as
+from bench.studies.comparison.comparison_record import Compared, ComparisonRecord, Process
 from bench.studies.comparison.regression import judge, read_reference
 from bench.studies.comparison.summary import citation, comparison_table, verdicts
 from models.errors import EsrError
@@ -92,7 +93,7 @@ def test_record_round_trip_and_its_name(tmp_path: Path) -> None:
     record = comparison(network("a", 1.0, 1.1), network("b", 2.0, error="died"))
     path = write_record(record, tmp_path)
     assert path.name.startswith("comparison__some-cpu__1t__24x32__fp32__a__b__")
-    assert read_comparison(path) == record
+    assert read_as(ComparisonRecord, path) == record
     long = comparison(*(network(f"a network with a long name {i}", 1.0) for i in range(20)))
     assert len(long.file_name) < 220
     assert long.file_name != comparison(*long.networks[:-1]).file_name
@@ -187,7 +188,7 @@ def test_a_planted_slow_down_is_found_then_held_against(tmp_path: Path, environm
     assert "rlfn(channels=8,blocks=4) is faster: rlfn(channels=128,blocks=4) takes " in done.stdout
     assert "3 fresh processes a network" in done.stdout
     (path,) = out.iterdir()
-    record = read_comparison(path)
+    record = read_as(ComparisonRecord, path)
     assert [len(n.samples_ms) for n in record.networks] == [3, 3]
     runtimes = [p.runtime for n in record.networks for p in n.processes]
     assert all(r and len(r.samples_ms) == 7 and r.interleaved_with for r in runtimes)
@@ -220,7 +221,7 @@ def test_a_network_beside_itself_shows_no_difference(tmp_path: Path, environment
             break
     else:
         pytest.fail(done.stdout)
-    assert [n.label for n in read_comparison(next(tmp_path.iterdir())).networks] == ["fsrcnn", "fsrcnn (2)"]
+    assert [n.label for n in read_as(ComparisonRecord, next(tmp_path.iterdir())).networks] == ["fsrcnn", "fsrcnn (2)"]
 
 
 def test_a_network_that_fails_leaves_the_others(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -234,7 +235,7 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path, environment: dic
     assert "its process died (exit status 7)" in done.stdout
     assert "Traceback" not in done.stderr
     (path,) = (tmp_path / "out").iterdir()
-    assert [len(n.samples_ms) for n in read_comparison(path).networks] == [1, 0]
+    assert [len(n.samples_ms) for n in read_as(ComparisonRecord, path).networks] == [1, 0]
 
 
 WRONG = [

@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from bench.core.record_file import read_as
 from bench.crops import _parser, main, make_plan, parse_crop
 from bench.data.metrics import luma, psnr
 from bench.studies.attribution.attribution_record import image_of
 from bench.studies.crops.contest import REFERENCE, Contestant
-from bench.studies.crops.crops_record import CropRecord, read_crop
+from bench.studies.crops.crops_record import CropRecord
 from bench.studies.crops.study import Square
 from models import create_model
 from models.errors import EsrError
@@ -53,7 +54,7 @@ def dvmsr(data: Path) -> list[str]:
 
 
 def kept(folder: Path) -> dict[str, CropRecord]:
-    return {path.name: read_crop(path) for path in sorted(folder.glob("crop__*.json"))}
+    return {path.name: read_as(CropRecord, path) for path in sorted(folder.glob("crop__*.json"))}
 
 
 def test_whole_command_and_a_second_network_beside_the_first(

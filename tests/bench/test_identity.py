@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.core.record_file import read_record
+from bench.core.record_file import read_as, read_record
 from bench.networks.external.exported import convolution_calls
 from bench.report.trust import disagreements
-from bench.studies.roofline.roofline_record import read_roofline
-from bench.studies.scaling.scaling_record import read_scaling
-from bench.studies.step.step_record import read_step
+from bench.studies.roofline.roofline_record import RooflineRecord
+from bench.studies.scaling.scaling_record import ScalingRecord
+from bench.studies.step.step_record import StepRecord
 from tests.bench.own_networks import CODE, PARAMETERS, write_code
 from tests.bench.report.records import complexity, record
 from tests.bench.test_profile import environment, image, profile
@@ -25,7 +25,7 @@ def test_scans_of_one_network_have_a_record_each(tmp_path: Path, environment: di
     for more in ((), ("--reuse",)):
         done = run("bench/scaling.py", *words, *more, "--out", tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
-        records = {r.scan_backend: r for r in map(read_scaling, tmp_path.glob("*.json"))}
+        records = {r.scan_backend: r for r in (read_as(ScalingRecord, p) for p in tmp_path.glob("*.json"))}
         assert records.keys() == {"reference", "chunked"}
         reference, chunked = (r.points[0].samples_ms for r in records.values())
         assert reference != chunked
@@ -66,7 +66,7 @@ def test_two_files_with_one_class_name_have_a_roofline_each(tmp_path: Path, envi
     words = ("--model", f"{first}:TinyNet", f"{second}:TinyNet", "--input-size", "16", "--runs", "1", "--device", "cpu")
     done = run("bench/roofline.py", *words, "--time-budget", "1", "--out", tmp_path / "out", env=environment)
     assert done.returncode == 0, done.stderr
-    records = [read_roofline(path) for path in (tmp_path / "out").glob("*.json")]
+    records = [read_as(RooflineRecord, path) for path in (tmp_path / "out").glob("*.json")]
     assert len({r.model for r in records}) == len({r.least_bytes for r in records}) == 2
 
 
@@ -93,11 +93,11 @@ def test_a_smaller_plan_writes_over_nothing(tmp_path: Path) -> None:
         done = run("bench/step.py", *words, "--batch", batch, "--runs", "2", "--out", tmp_path)
         assert done.returncode == 0, done.stderr
     (path,) = tmp_path.iterdir()
-    both = read_step(path)
+    both = read_as(StepRecord, path)
     assert [m.batch for m in both.measurements] == [1, 2]
     done = run("bench/step.py", *words, "--batch", "1", "2", "--runs", "2", "--reuse", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert read_step(path).measurements == both.measurements
+    assert read_as(StepRecord, path).measurements == both.measurements
 
 
 def test_networks_that_cannot_be_traced_are_compared_by_the_rest() -> None:

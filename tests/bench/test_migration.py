@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bench.core.record import in_turn
-from bench.core.record_file import read_record, to_json
+from bench.core.record_file import read_as, read_record, to_json
 from bench.migrate import main
 from bench.studies.challenge.team_record import Conditions, TeamRecord
-from bench.studies.scan.scan_record import read_scan
+from bench.studies.scan.scan_record import ScanRecord
 from tests.bench.report.records import complexity, quality, record, runtime
 
 NOW = "2026-01-02T03:04:05+00:00"
@@ -76,7 +76,7 @@ def test_committed_records_are_of_this_version() -> None:
         assert data["schema"] == 2
         assert read_record(path).file_name == path.name
     for path in (Path(__file__).parents[2] / "reports").glob("*/scan/*.json"):
-        assert read_scan(path).file_name == path.name
+        assert read_as(ScanRecord, path).file_name == path.name
 
 
 def team(**changes: Any) -> TeamRecord:

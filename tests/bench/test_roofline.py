@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.core.record import Settings
+from bench.core.record_file import read_as
 from bench.core.render import to_csv
 from bench.counts.complexity import count_complexity
 from bench.report.build import build
@@ -34,7 +35,7 @@ from bench.studies.roofline.layer_kinds import (
     kind_of,
 )
 from bench.studies.roofline.layer_profile import LayerProfiler, profile_pass, tensor_bytes
-from bench.studies.roofline.roofline_record import LayerOp, Rates, RooflineRecord, read_roofline
+from bench.studies.roofline.roofline_record import LayerOp, Rates, RooflineRecord
 from bench.studies.roofline.study import Profiled, merge_passes
 from models import create_model, get_spec
 from models.errors import EsrError
@@ -172,12 +173,12 @@ def test_names_say_what_differs_and_only_that() -> None:
 
 def test_section_csv_and_figure() -> None:
     records = [roofline_record(), roofline_record("RLFN", precision="bf16")]
-    drawn = draw_roofline(records)
-    body = roofline_section(records, drawn).body
+    drawn = draw_roofline(records, titles(records))
+    body = roofline_section(records).body
     assert "All at 256x256, 2 threads." in body
     assert "2.1 times its floor as it runs, bound by memory traffic (75%)" in body
     assert to_csv(layer_data(records)).count("\n") == 1 + 4
-    assert drawn == draw_roofline(records)
+    assert drawn == draw_roofline(records, titles(records))
 
 
 def test_the_page_has_every_layer_behind_its_record(tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_whole_command_then_reuse(tmp_path: Path) -> None:
     done = run("bench/roofline.py", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")
-    found = read_roofline(path)
+    found = read_as(RooflineRecord, path)
     assert len(found.passes_ms) == len(found.layers[0].times_ms) == 2
     assert len(found.rates.copy_ms) > 2 < len(found.rates.product_ms)
     output = 3 * 64 * 96
@@ -215,7 +216,7 @@ def test_whole_command_then_reuse(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     path.write_bytes(before[: len(before) // 2])
     assert main([*words, "--reuse"]) == 0
-    assert read_roofline(path).layers
+    assert read_as(RooflineRecord, path).layers
 
 
 @pytest.mark.parametrize(
@@ -248,5 +249,5 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path, capsys: pytest.C
 def test_on_a_gpu_the_layers_take_the_time_of_the_pass(tmp_path: Path) -> None:
     assert main(["--model", "rlfn_ntire", "--device", "cuda", "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.json")
-    found = read_roofline(path)
+    found = read_as(RooflineRecord, path)
     assert 0.5 < cost(found.layers, found.rates).ms / min(found.passes_ms) < 1.5

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.core.record import Memory
+from bench.core.record_file import read_as
 from bench.report.scaling import exponent, median_ms, peak_bytes, scaling_plot, scaling_section
 from bench.scaling import main
-from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage, read_scaling
+from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
 from bench.studies.scaling.tiling import run_tiled, spans
 from tests.commands import run
 from tests.data import esr_data
@@ -86,7 +87,7 @@ def test_whole_command(tmp_path: Path) -> None:
     words += ["--data", "photos", "--limit", "1", "--device", "cpu"]
     done = run("bench/scaling.py", "--model", "bicubic", *words, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    record = read_scaling(next(tmp_path.glob("*.json")))
+    record = read_as(ScalingRecord, next(tmp_path.glob("*.json")))
     assert [(p.size, p.tile) for p in record.points] == [(s, t) for t in (None, 24) for s in (16, 32, 64)]
     assert all(1 <= len(p.samples_ms) <= 6 and p.memory for p in record.points)
     assert "tiles of 24" in done.stdout
@@ -98,7 +99,7 @@ def test_tiles_are_compared_on_images_that_are_cut(tmp_path: Path) -> None:
     words = ["--model", "fsrcnn", "--data", "Set5", "--data-dir", str(esr_data()), "--sizes", "16", "--runs", "1"]
     assert main([*words, "--tile", "64", "--overlap", "0", "--out", str(tmp_path), "--device", "cpu"]) == 0
     (path,) = tmp_path.glob("*.json")
-    images = read_scaling(path).images
+    images = read_as(ScalingRecord, path).images
     assert [image.name for image in images] == ["baby", "bird", "head", "woman"]  # butterfly is one tile of 64x64
     assert all(0 < image.changed < 0.2 for image in images)
     assert all(abs((image.psnr_whole or 0) - (image.psnr_tiled or 0)) < 0.3 for image in images)
@@ -107,12 +108,12 @@ def test_tiles_are_compared_on_images_that_are_cut(tmp_path: Path) -> None:
 def test_what_would_take_too_long_is_not_begun(tmp_path: Path) -> None:
     words = ["--model", "fsrcnn", "--sizes", "32", "4096", "--longest", "0.2", "--runs", "2", "--time-budget", "1"]
     assert main([*words, "--out", str(tmp_path), "--device", "cpu"]) == 0
-    record = read_scaling(next(tmp_path.glob("*.json")))
+    record = read_as(ScalingRecord, next(tmp_path.glob("*.json")))
     assert record.points[0].samples_ms
     assert record.points[1].problem.startswith("not tried: ")
     kept = record.points[0].samples_ms
     assert main([*words, "--out", str(tmp_path), "--device", "cpu", "--reuse", "--sizes", "16", "32", "4096"]) == 0
-    record = read_scaling(next(tmp_path.glob("*.json")))
+    record = read_as(ScalingRecord, next(tmp_path.glob("*.json")))
     assert [(p.size, bool(p.samples_ms)) for p in record.points] == [(16, True), (32, True), (4096, False)]
     assert next(p for p in record.points if p.size == 32).samples_ms == kept
 

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from bench.core.record import Memory
+from bench.core.record_file import read_as
 from bench.scan import _cells, _parser, main, make_plan
 from bench.studies.scan import study as scan_study
 from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
 from bench.studies.scan.errors import measure_errors, relative_error
 from bench.studies.scan.figures import least_bytes
 from bench.studies.scan.inputs import SEQUENCES, lay_out, layer_inputs, random_inputs
-from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord, read_scan
+from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
 from models.errors import EsrError
 from models.scan import selective_scan
 from tests.bench.report.records import scan_measurement, scan_record, scan_settings
@@ -115,10 +116,10 @@ def test_round_trip(tmp_path: Path) -> None:
     record.errors = [ScanError("chunked", "random", "out", 64, None)]
     path = write_record(record, tmp_path)
     assert path.name.startswith("scan__test-cpu__2t__d120__n16__fp32__")
-    assert read_scan(path) == record
+    assert read_as(ScanRecord, path) == record
     path.write_text(path.read_text(encoding="utf-8").replace('"schema": 2', '"schema": 9'), encoding="utf-8")
     with pytest.raises(EsrError, match="record schema 9"):
-        read_scan(path)
+        read_as(ScanRecord, path)
 
 
 # ---- the study ------------------------------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ def test_an_interrupt_keeps_finished_cells(tmp_path: Path) -> None:
     record = plain_record(plan)
     with pytest.raises(KeyboardInterrupt):
         scan_study.run(plan, record, tell)
-    kept = read_scan(tmp_path / record.file_name)
+    kept = read_as(ScanRecord, tmp_path / record.file_name)
     assert {m.cell for m in kept.measurements} == {Cell(1, 32, FORWARD), Cell(1, 64, FORWARD)}
 
 
@@ -227,7 +228,7 @@ def test_whole_command_and_what_reuse_keeps(tmp_path: Path) -> None:
     done = run(*command(*words), env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.json")
-    record = read_scan(path)
+    record = read_as(ScanRecord, path)
     assert len(record.measurements) == 8
     assert all(m.memory and len(m.runtime.samples_ms) == 3 for m in record.measurements)
     answered = {e.inputs.split()[0] for e in record.errors}  # weights may be in the cache
@@ -242,7 +243,7 @@ def test_whole_command_and_what_reuse_keeps(tmp_path: Path) -> None:
     again = run(*command(*words, *longer), env=env, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert f"continuing {path.name}" in again.stderr
-    more = read_scan(path)
+    more = read_as(ScanRecord, path)
     assert more.errors == record.errors
     assert {m.cell.length for m in more.measurements} == {64, 128, 256}
     assert [m for m in more.measurements if m.cell.length != 128] == record.measurements  # to the sample

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from bench.core.record import Memory, Runtime
+from bench.core.record_file import read_as
 from bench.core.render import to_csv
 from bench.report.step import step_data, step_section, step_table
 from bench.studies.step.contender import StepJob, Training
-from bench.studies.step.step_record import StepMeasurement, StepRecord, StepSettings, read_step
+from bench.studies.step.step_record import StepMeasurement, StepRecord, StepSettings
 from models.errors import EsrError
 from tests.commands import run
 from tests.kept import write_record
@@ -34,7 +35,7 @@ def a_record() -> StepRecord:
 def test_measures_backends_in_one_run(tmp_path: Path) -> None:
     done = step(*SMALL, "--backends", "chunked", "reference", "--runs", "3", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    record = read_step(next(tmp_path.iterdir()))
+    record = read_as(StepRecord, next(tmp_path.iterdir()))
     assert [(m.backend, m.batch) for m in record.measurements] == [("chunked", 2), ("reference", 2)]
     for m in record.measurements:
         assert m.runtime
@@ -79,10 +80,10 @@ def test_record_round_trip_and_refusal(tmp_path: Path) -> None:
     record = a_record()
     path = write_record(record, tmp_path)
     assert path.name.startswith("step__dvmsr__channels=8__nvidia-h200__64x64__bf16__")
-    assert read_step(path) == record
+    assert read_as(StepRecord, path) == record
     path.write_text("{}")
     with pytest.raises(EsrError):
-        read_step(path)
+        read_as(StepRecord, path)
 
 
 def test_report_compares_with_the_baselines() -> None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from bench.core import record_file
 from bench.core.identity import Kept, Rank
 from bench.core.record import Memory, Skipped
-from bench.core.record_file import read_record
+from bench.core.record_file import read_as, read_record
 from bench.core.store import find, save
-from bench.studies.comparison.comparison_record import read_comparison
-from bench.studies.scan.scan_record import FORWARD, Cell, ScanLeftOut, ScanRecord, read_scan
+from bench.studies.comparison.comparison_record import ComparisonRecord
+from bench.studies.scan.scan_record import FORWARD, Cell, ScanLeftOut, ScanRecord
 from models.errors import EsrError
 from tests.bench.report.records import complexity, quality, record, runtime, scan_measurement, scan_record
 from tests.bench.test_compare import comparison, network
@@ -185,11 +185,11 @@ def test_what_is_timed_in_turn_is_replaced_together_or_not_at_all(tmp_path: Path
 
     write_record(measured("first", False, "reference", "chunked"), tmp_path)
     path = write_record(measured("second", True, "reference", "chunked", "native"), tmp_path)
-    assert {m.backend: m.runtime.run for m in read_scan(path).measurements} == {
+    assert {m.backend: m.runtime.run for m in read_as(ScanRecord, path).measurements} == {
         "reference": "first", "chunked": "first", "native": "second",
     }  # fmt: skip
     write_record(measured("third", False, "reference", "chunked"), tmp_path)
-    assert {m.runtime.run for m in read_scan(path).measurements} == {"third", "second"}
+    assert {m.runtime.run for m in read_as(ScanRecord, path).measurements} == {"third", "second"}
 
 
 def test_a_time_alone_keeps_the_memory(tmp_path: Path) -> None:
@@ -198,19 +198,19 @@ def test_a_time_alone_keeps_the_memory(tmp_path: Path) -> None:
     again = scan_record([scan_measurement(cell, "chunked", 2.0)])
     again.left_out = [ScanLeftOut("chunked", "memory failed: no room", cell), ScanLeftOut("warp", "failed: no GPU")]
     write_record(again, tmp_path)
-    kept = read_scan(path)
+    kept = read_as(ScanRecord, path)
     assert kept.measurements[0].memory == Memory("m", 7, None, 0)
     assert kept.measurements[0].runtime.samples_ms[4] == 2.0
     assert [e.backend for e in kept.left_out] == ["warp"]
     write_record(scan_record([scan_measurement(cell, "warp", 2.0)]), tmp_path)
-    assert read_scan(path).left_out == []
+    assert read_as(ScanRecord, path).left_out == []
 
 
 def test_a_comparison_that_failed_replaces_none(tmp_path: Path) -> None:
     good = comparison(network("a", 1.0, 1.1), network("b", 2.0, 2.1))
     path = write_record(good, tmp_path)
     assert write_record(comparison(network("a", error="died"), network("b", 3.0, 3.1)), tmp_path) == path
-    assert read_comparison(path) == good
+    assert read_as(ComparisonRecord, path) == good
 
 
 def test_a_damaged_file_is_measured_again(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.training_record import FILE, read_training
+from bench.core.record_file import read_as
+from bench.core.training_record import FILE, TrainingRecord
 from train import ablation
 from train.ablation import main
 
@@ -26,7 +27,7 @@ def test_a_row_with_its_teacher_and_the_table(
     monkeypatch.setitem(ablation.TABLES["table7"], "teacher", small)
     out = tmp_path / "runs"
     assert main(["--table", "7", "--row", "2", *words(images, out)]) == 0
-    runs = {folder.name: read_training(folder / FILE) for folder in out.iterdir() if folder.is_dir()}
+    runs = {folder.name: read_as(TrainingRecord, folder / FILE) for folder in out.iterdir() if folder.is_dir()}
     assert set(runs) == {"teacher_12x4_2x1x32_seed0", "table7_row2_2x1x32_seed0"}
     student = runs["table7_row2_2x1x32_seed0"]
     assert student.finished

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.core.training_record import FILE, read_training
+from bench.core.record_file import read_as
+from bench.core.training_record import FILE, TrainingRecord
 from models import create_model
 from models.errors import EsrError
 from models.weights import read_spec, read_weights
@@ -62,7 +63,7 @@ def test_a_run_leaves_all_that_it_promises(config: Config) -> None:
     assert {f.name for f in folder.iterdir()} == {
         "checkpoints", "config.yaml", "log.csv", "record.json", "scores.csv", "tensorboard", EXPORT,
     }  # fmt: skip
-    record = read_training(folder / FILE)
+    record = read_as(TrainingRecord, folder / FILE)
     assert (record.finished, record.steps, record.images, record.processes) == (True, 12, 5, 1)
     assert [p.step for p in record.losses] == [4, 8, 12]
     assert [p.lr for p in record.losses] == [2e-3, 2e-3, 1e-3]
@@ -113,7 +114,7 @@ def test_stopped_anywhere_and_resumed_is_the_same_run(config: Config, monkeypatc
             with pytest.raises(RuntimeError, match="power cut"):
                 finish(cut, resume=True)
     assert equal(finish(cut, resume=True), whole)
-    record = read_training(cut.folder / FILE)
+    record = read_as(TrainingRecord, cut.folder / FILE)
     assert record.resumed == 1  # of which the result is made: the other parts were lost and done again
     assert [p.step for p in record.losses] == [4, 8, 12]
     with (cut.folder / "log.csv").open() as file:
@@ -175,7 +176,7 @@ def test_two_processes_train_the_same_network_as_one(config: Config, cache: Path
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = run_anew(*launch, ROOT / SCRIPT, "--config", file, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
-    assert read_training(config.folder / FILE).processes == 2
+    assert read_as(TrainingRecord, config.folder / FILE).processes == 2
     for k, v in read_weights(config.folder / EXPORT).state.items():
         torch.testing.assert_close(v, whole[k], rtol=1e-3, atol=2e-5)
 
@@ -185,7 +186,7 @@ def test_distillation_of_an_exported_teacher(config: Config) -> None:
     student = copy.deepcopy(config)
     student.name, student.teacher = "student", Network("dvmsr", {}, str(config.folder / EXPORT))
     finish(student)
-    record = read_training(student.folder / FILE)
+    record = read_as(TrainingRecord, student.folder / FILE)
     assert record.teacher_parameters == record.parameters
     losses = record.losses[-1].losses
     assert losses["loss"] == pytest.approx(losses["truth"] + losses["end"], rel=1e-5)
@@ -240,7 +241,7 @@ def test_a_signal_saves_and_ends(config: Config, tmp_path: Path, number: signal.
     assert f"stopped by {number.name} at step" in said
     assert "Traceback" not in said
     (found,) = list_checkpoints(config.folder)
-    assert found.step == read_training(config.folder / FILE).steps
+    assert found.step == read_as(TrainingRecord, config.folder / FILE).steps
 
 
 @pytest.mark.parametrize(

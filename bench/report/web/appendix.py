@@ -8,7 +8,6 @@ from typing import Any
 from bench.core.identity import slug
 from bench.core.record import OpCount, Record, Vanished
 from bench.core.table import Column, Table, words
-from bench.core.training_record import FILE
 from bench.core.wording import without_paths
 from bench.report.lookup import DeviceRecords
 from bench.report.roofline import layer_table
@@ -35,13 +34,13 @@ class Shown:
 def anchors(device: DeviceRecords, studies: Studies) -> dict[str, str]:
     """File of every record of the device -> its place in the page; no two of a page are the same."""
     files = [m.file for m in device.measured]
-    return {file: f"{device.slug}-{slug(file)}-{i}" for i, file in enumerate([*files, *_study_records(studies)])}
+    return {file: f"{device.slug}-{slug(file)}-{i}" for i, file in enumerate([*files, *studies.records])}
 
 
 def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) -> list[Shown]:
     """The networks' records, then the studies'."""
     found = [_network(m.file, m.record, places[m.file]) for m in device.measured]
-    for file, record in _study_records(studies).items():
+    for file, record in studies.records.items():
         settings = getattr(record, "settings", None)
         about = dataclasses.asdict(settings) if settings else {}
         holder: Any = getattr(record, "network", None)
@@ -55,20 +54,6 @@ def entries(device: DeviceRecords, studies: Studies, places: Mapping[str, str]) 
         tables = (layer_table(record, len(record.layers)),) if isinstance(record, RooflineRecord) else ()
         found.append(Shown(file, places[file], file.split("/")[0], facts, tables))
     return found
-
-
-def _study_records(studies: Studies) -> dict[str, Any]:
-    """Path beside the records -> record, whose kinds share no more than an environment."""
-    records: dict[str, Any] = {f"scan/{r.file_name}": r for r in studies.scans}
-    records |= {f"accuracy/{r.file_name}": r for r in studies.accuracies}
-    records |= {f"step/{r.file_name}": r for r in studies.steps}
-    records |= {f"scaling/{r.file_name}": r for r in studies.scalings}
-    records |= {f"attribution/{r.file_name}": r for r in studies.lams}
-    records |= {f"attribution/{r.file_name}": r for r in studies.fields}
-    records |= {f"roofline/{r.file_name}": r for r in studies.roofs}
-    records |= {f"crops/{r.file_name}": r for r in studies.crops}
-    records |= {f"{c.folder}/records/{t.file_name}": t for c in studies.challenges for t in c.teams}
-    return records | {f"training/{r.name}/{FILE}": r for r in studies.trainings}
 
 
 def _network(file: str, record: Record, anchor: str) -> Shown:

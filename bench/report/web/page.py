@@ -27,6 +27,7 @@ from bench.report.trust import LeftOut
 from bench.report.web import appendix, images, plain_words, prose, ranks
 from bench.report.web.charts import VEGA_LITE, Chart, charts, first_set
 from bench.report.web.crops import Crops, crops_view
+from bench.studies.crops.crops_record import CropRecord
 
 PAGE = "report.html"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -136,7 +137,7 @@ def _view(report: DeviceReport) -> View:
         [ranks.score_part(y, *map(html, ranks.score_texts(y))) for y in year_scores(device)],
         html(scores.INTRO),
         [ranks.challenge_part(c, *map(html, ranks.challenge_texts(c))) for c in report.studies.challenges],
-        crops_view(report.studies.crops),
+        crops_view(report.studies.all(CropRecord)),
         html(crops.INTRO),
         summary.measured_tables(device),
         [_images(report, dataset) for dataset in images.datasets(device)],

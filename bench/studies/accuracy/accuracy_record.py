@@ -2,12 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.core.identity import Kept, Rank, versions
 from bench.core.record import WeightsInfo
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 
@@ -117,8 +115,3 @@ class AccuracyRecord(Kept):
         """Drop what is noted as left out and was run since."""
         run = {(r.variant.text, r.dataset) for r in self.results}
         self.left_out = [entry for entry in self.left_out if (entry.variant.text, entry.dataset) not in run]
-
-
-def read_accuracy(path: Path) -> AccuracyRecord:
-    """Read a record back. Raises EsrError for any other file."""
-    return read_as(AccuracyRecord, path)

@@ -6,7 +6,6 @@ import hashlib
 import io
 import zlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from PIL import Image
 
 from bench.core.identity import Kept, versions
 from bench.core.record import WeightsInfo
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 LAM, FIELD = "lam", "field"  # what the files' names begin with
@@ -192,13 +190,3 @@ def png_text(image: NDArray[np.uint8]) -> str:
 def image_of(png: str) -> NDArray[np.uint8]:
     """(h, w, 3) of base64 of a PNG. Raises OSError or ValueError for data that is no image."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(png, validate=True))).convert("RGB"))
-
-
-def read_lam(path: Path) -> LamRecord:
-    """Read a map back. Raises EsrError for any other file, and one whose map or image is damaged."""
-    return read_as(LamRecord, path)
-
-
-def read_field(path: Path) -> FieldRecord:
-    """Read a receptive field back. Raises EsrError for any other file, and one whose maps are damaged."""
-    return read_as(FieldRecord, path)

@@ -4,12 +4,10 @@ import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from bench.core.identity import Kept
 from bench.core.record import Complexity, Memory, Quality, Runtime
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 BESIDE = {
@@ -89,8 +87,3 @@ class TeamRecord(Kept):
     def label(self) -> str:
         """Its name, or its number where it never said one."""
         return self.name or f"{self.team:02}"
-
-
-def read_team(path: Path) -> TeamRecord:
-    """Raises EsrError for a file that is no such record."""
-    return read_as(TeamRecord, path)

@@ -2,12 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.core.identity import Kept, Rank
 from bench.core.record import Complexity, Runtime, Settings, WeightsInfo
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 
@@ -79,8 +77,3 @@ class ComparisonRecord(Kept):
         switches = [n for n in ("channels_last", "compile", "cuda_graph") if getattr(s, n)]
         parts = [s.device_name, f"{s.threads}t" if s.threads else "", f"{s.height}x{s.width}", s.precision, *switches]
         return ["comparison", *parts, *(network.label for network in self.networks)]
-
-
-def read_comparison(path: Path) -> ComparisonRecord:
-    """Read a record back. Raises EsrError for any other file."""
-    return read_as(ComparisonRecord, path)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core.record import Complexity, Settings
-from bench.core.record_file import read_record
-from bench.studies.comparison.comparison_record import Compared, Process, read_comparison
+from bench.core.record_file import read_as, read_record
+from bench.studies.comparison.comparison_record import Compared, ComparisonRecord, Process
 from bench.studies.comparison.intervals import Processes, ratio_apart
 from bench.studies.comparison.summary import in_words
 from models.errors import EsrError
@@ -73,7 +73,7 @@ def judge(reference: Reference, network: Compared, tolerance: float) -> Outcome:
 
 def _networks(path: Path) -> list[Compared]:
     try:
-        return read_comparison(path).networks
+        return read_as(ComparisonRecord, path).networks
     except EsrError:
         record = read_record(path)
     as_compared = Compared(

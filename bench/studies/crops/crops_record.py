@@ -7,14 +7,12 @@ equal, and nowhere else.
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.identity import Kept
-from bench.core.record_file import read_as
 from bench.studies.attribution.attribution_record import Attributed, image_of
 
 SCHEMA = 2
@@ -138,13 +136,3 @@ class SearchRecord(Kept):
 def pixels_sha256(image: NDArray[np.uint8]) -> str:
     """Of an image's size and pixels, whatever file they came from."""
     return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
-
-
-def read_crop(path: Path) -> CropRecord:
-    """Read a crop back. Raises EsrError for any other file, and one whose pictures are damaged or of another size."""
-    return read_as(CropRecord, path)
-
-
-def read_search(path: Path) -> SearchRecord:
-    """Read a search back. Raises EsrError for any other file."""
-    return read_as(SearchRecord, path)

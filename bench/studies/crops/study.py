@@ -11,6 +11,7 @@ import torch
 from bench.core.console import Tell
 from bench.core.environment import device_name
 from bench.core.progress import step
+from bench.core.record_file import read_as
 from bench.core.store import find, save
 from bench.data.datasets import Dataset, ImagePair, LoadedPair
 from bench.data.metrics import finite, luma, psnr
@@ -25,7 +26,6 @@ from bench.studies.crops.crops_record import (
     Searched,
     SearchRecord,
     pixels_sha256,
-    read_crop,
 )
 from bench.studies.crops.places import choose, search_image, window_errors
 from models.errors import EsrError
@@ -162,7 +162,7 @@ def _kept(dataset: Dataset, plan: CropsPlan) -> list[Spot]:
     for path in sorted(plan.out.glob(f"{CROP}__*.json")):
         old = None
         with contextlib.suppress(EsrError):  # the report names what cannot be read
-            old = read_crop(path)
+            old = read_as(CropRecord, path)
         if old is None or old.network.device_name != device_name(plan.device) or old.chosen.how == "named":
             continue
         place = old.place

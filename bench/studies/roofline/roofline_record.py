@@ -2,12 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.core.identity import Kept, versions
 from bench.core.record import Settings, Source
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 
@@ -93,8 +91,3 @@ class RooflineRecord(Kept):
         options = [f"{k}={v}" for k, v in sorted(self.options.items())] if self.source is None else []
         parts = ["roofline", self.model, *options, s.device_name, f"{s.threads}t" if s.threads else ""]
         return [*parts, f"{s.height}x{s.width}", s.precision, s.scan_backend or ""]
-
-
-def read_roofline(path: Path) -> RooflineRecord:
-    """Read a record back. Raises EsrError for any other file."""
-    return read_as(RooflineRecord, path)

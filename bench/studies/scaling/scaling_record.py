@@ -2,12 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.core.identity import Kept, Rank, versions
 from bench.core.record import Memory, Source, WeightsInfo
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 
@@ -91,8 +89,3 @@ class ScalingRecord(Kept):
     def settle(self, old: Any, stayed: Collection[str]) -> None:
         """Sort its points by tile and size."""
         self.points.sort(key=lambda p: (p.tile or 0, p.size))
-
-
-def read_scaling(path: Path) -> ScalingRecord:
-    """Read a record back. Raises EsrError for any other file."""
-    return read_as(ScalingRecord, path)

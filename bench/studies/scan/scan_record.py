@@ -6,12 +6,10 @@ As in `bench.core.record`, nothing that can be derived is stored; `bench.studies
 import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from bench.core.identity import Kept, Rank, versions
 from bench.core.record import Memory, Runtime
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 Direction = Literal["forward", "forward+backward"]
@@ -180,8 +178,3 @@ class ScanRecord(Kept):
             or (e.inputs and (e.inputs, e.backend) not in found)
             or (not e.inputs and not e.of_memory and (e.cell, e.backend) not in measured)
         ]
-
-
-def read_scan(path: Path) -> ScanRecord:
-    """Read a record back. Raises EsrError for any other file."""
-    return read_as(ScanRecord, path)

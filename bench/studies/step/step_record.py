@@ -2,12 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.core.identity import Kept, Rank, versions
 from bench.core.record import Memory, Runtime
-from bench.core.record_file import read_as
 
 SCHEMA = 2
 
@@ -65,8 +63,3 @@ class StepRecord(Kept):
         s = self.settings
         parts = ["step", s.model, *(f"{k}={v}" for k, v in sorted(s.options.items())), s.device_name]
         return [*parts, f"{s.threads}t" if s.threads else "", f"{s.patch}x{s.patch}", s.precision]
-
-
-def read_step(path: Path) -> StepRecord:
-    """Read a record back. Raises EsrError for any other file."""
-    return read_as(StepRecord, path)

@@ -8,11 +8,12 @@ import psutil
 import pytest
 import torch
 
+from bench.core.record_file import read_as
 from bench.ntire import _parser, make_plan
 from bench.studies.challenge.layout import read_checkout
 from bench.studies.challenge.sandbox import MARK
 from bench.studies.challenge.session import Plan, run
-from bench.studies.challenge.team_record import TeamRecord, read_team
+from bench.studies.challenge.team_record import TeamRecord
 from tests.bench.challenge.checkout import make_checkout
 
 # id -> body of a network, and what its record must say: "notes" or "reason", and words of it.
@@ -149,7 +150,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[int, TeamRecord]:
         limits = ("--time-limit", seconds, "--memory-limit", "1.5")
         records += run(plan_for(root, folder / "out", "--teams", teams, *limits), lambda line: None)
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    assert [read_team(folder / "out/records" / record.file_name) for record in records] == records
+    assert [read_as(TeamRecord, folder / "out/records" / record.file_name) for record in records] == records
     return {record.team: record for record in records}
 
 

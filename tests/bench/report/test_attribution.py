@@ -111,4 +111,4 @@ def test_it_is_in_the_report(full_folder: Path, tmp_path: Path) -> None:
         assert (out / name).is_file()
     studies = load_studies(full_folder)
     assert [entry.file for entry in studies.left_out] == ["attribution/lam__cut.json"]
-    assert [e.file for e in studies.homeless(load(full_folder).devices)] == [elsewhere.file_name]
+    assert [e.file for e in studies.homeless(load(full_folder).devices)] == [f"attribution/{elsewhere.file_name}"]

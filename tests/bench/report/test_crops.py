@@ -10,7 +10,7 @@ from bench.report.lookup import load
 from bench.report.studies import load_studies
 from bench.report.web.crops import MOST_BYTES, crops_view
 from bench.studies.attribution.attribution_record import image_of
-from bench.studies.crops.crops_record import Chosen
+from bench.studies.crops.crops_record import Chosen, CropRecord
 from tests.bench.report.crops import CHOSEN, crop_record, crop_records, place
 from tests.kept import write_record
 
@@ -70,8 +70,8 @@ def test_devices_are_never_mixed_and_damage_is_named(full_folder: Path, tmp_path
     (folder / "crop__cut.json").write_text("{", encoding="utf-8")
     (folder / "search__x.json").write_text("{", encoding="utf-8")  # no part of a report
     studies, devices = load_studies(full_folder), load(full_folder).devices
-    assert [r.network.model for r in studies.of(devices[0]).crops].count("span") == 0
-    assert [e.file for e in studies.homeless(devices)] == [elsewhere.file_name]
+    assert [r.network.model for r in studies.of(devices[0]).all(CropRecord)].count("span") == 0
+    assert [e.file for e in studies.homeless(devices)] == [f"crops/{elsewhere.file_name}"]
     reasons = {entry.file: entry.reason for entry in studies.left_out}
     assert reasons[f"crops/{damaged.file_name}"].startswith(
         "the file is damaged (it holds a picture of 8x8, not 16x16)"

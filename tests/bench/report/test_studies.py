@@ -49,7 +49,7 @@ def lines(table: Table) -> list[dict[str, str]]:
 
 
 def scan_text(record: ScanRecord) -> str:
-    return scan_section([record], [b""]).body
+    return scan_section([record]).body
 
 
 def test_scan_table_by_hand() -> None:
@@ -148,7 +148,7 @@ def test_studies_that_cannot_be_used_are_named(full_folder: Path, tmp_path: Path
     studies = load_studies(full_folder)
     devices = load(full_folder).devices
     (homeless,) = studies.homeless(devices)
-    assert homeless.file.startswith("scan__test-gpu__d120__n16__fp32__")
+    assert homeless.file.startswith("scan/scan__test-gpu__d120__n16__fp32__")
     assert homeless.reason.startswith("is of a device without a record of a network")
     (broken,) = studies.left_out
     assert broken.file == "scan/cut.json"

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -121,11 +120,12 @@ def test_unusable_records_are_named(full_folder: Path) -> None:
 
 def test_studies_are_shown_and_their_records_listed(full_folder: Path) -> None:
     lost = Attributed("dvmsr", {}, "DVMSR", 4, WeightsInfo("official"), None, "cpu", "Test CPU", 2, "2026", {"os": "X"})
-    studies = Studies(
-        scans=(scan_record([scan_measurement(Cell(1, 1024, FORWARD), "native", 1.0)]),),
-        accuracies=(accuracy_record([accuracy_result(BASE, 32.0, 0)]),),
-        lams=(lam_record(lost),),
-    )
+    kept = {
+        "scan": scan_record([scan_measurement(Cell(1, 1024, FORWARD), "native", 1.0)]),
+        "accuracy": accuracy_record([accuracy_result(BASE, 32.0, 0)]),
+        "attribution": lam_record(lost),
+    }
+    studies = Studies({f"{folder}/{record.file_name}": record for folder, record in kept.items()})
     device = load(full_folder).devices[0]
     places = appendix.anchors(device, studies)
     entries = appendix.entries(device, studies, places)
@@ -133,7 +133,8 @@ def test_studies_are_shown_and_their_records_listed(full_folder: Path) -> None:
     assert ("os", "X") in facts["attribution"]["Environment"]
     assert ("cpu", "Test CPU") in facts["scan"]["Environment"]
     assert "lr_png" not in dict(facts["attribution"]["Settings"])
-    page = build(load(full_folder), replace(studies, lams=()))["report.html"].decode()
+    others = Studies({file: r for file, r in studies.records.items() if "attribution" not in file})
+    page = build(load(full_folder), others)["report.html"].decode()
     assert "<summary>Every cell</summary>" in page
     assert 'src="data:image/png;base64,' in page
     assert f"<code>{next(file for file in places if file.startswith('accuracy/'))}</code></summary>" in page
