@@ -9,16 +9,25 @@ if not __package__:
 
 import argparse
 
-from bench.core.command import carry_out
-from bench.core.console import Tell, open_console
-from bench.core.record_file import write_bytes
-from bench.core.render import print_table, to_csv
+from bench.core.command import Finished, carry_out_study
+from bench.core.console import Tell
+from bench.core.record_file import write_files
+from bench.core.render import to_csv
 from bench.data.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
 from bench.networks.choice import parse_options
 from bench.report.accuracy import accuracy_section, accuracy_table, left_out_lines
 from bench.studies.accuracy.accuracy_record import AccuracyRecord
 from bench.studies.accuracy.study import AccuracyPlan, list_variants, run
-from bench.studies.arguments import parse_device, settle_threads
+from bench.studies.flags import (
+    add_data_dir,
+    add_device,
+    add_networks,
+    add_store,
+    check_backends,
+    check_positive,
+    make_parser,
+    settle_device,
+)
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends
@@ -34,51 +43,48 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a variant failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console()
 
-    def work() -> int:
+    def work(tell: Tell) -> Finished:
         records: list[AccuracyRecord] = []
         for plan in make_plans(arguments, tell):
             record = run(plan, tell)
-            stem = plan.out / record.file_name
-            write_bytes(stem.with_suffix(".csv"), to_csv(accuracy_table([record])).encode())
-            write_bytes(stem.with_suffix(".md"), f"# Accuracy\n\n{accuracy_section([record]).body}".encode())
+            stem = Path(record.file_name).stem
+            page = f"# Accuracy\n\n{accuracy_section([record]).body}"
+            files = {f"{stem}.csv": to_csv(accuracy_table([record])).encode(), f"{stem}.md": page.encode()}
+            write_files(files, plan.out)
             records.append(record)
-        for record in records:
-            print_table(out, accuracy_table([record]))
-            for line in [*left_out_lines(record), str(arguments.out / record.file_name)]:
-                out.print(line, markup=False, highlight=False, soft_wrap=True)
-        return 1 if any(record.left_out for record in records) else 0
+        return Finished(
+            [accuracy_table([record]) for record in records],
+            [arguments.out / record.file_name for record in records],
+            [line for record in records for line in left_out_lines(record)],
+            failed=any(record.left_out for record in records),
+        )
 
-    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
+    return carry_out_study(work, arguments.out)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="accuracy.py",
-        description="How far scan backend, precision and fusion move a network's images and PSNR: each variant against "
-        "float32 with the backend 'chunked', and against float64.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    about = (
+        "How far scan backend, precision and fusion move a network's images and PSNR: each variant against float32 "
+        "with the backend 'chunked', and against float64."
     )
+    parser = make_parser("accuracy.py", about, EXAMPLES)
+    add_networks(parser, required=False, default=["dvmsr"], help="networks with a scan (default: dvmsr)")
+    add_device(parser)
     add = parser.add_argument
-    add("--model", nargs="+", default=["dvmsr"], metavar="NAME", help="networks with a scan (default: dvmsr)")
     add("--model-args", nargs="+", default=[], metavar="K=V", help="options of the network in every variant")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
     add("--backends", nargs="+", metavar="NAME", help="(default: every one that can run here but reference)")
     add("--data", nargs="+", metavar="NAME", help=f"data sets (default: those found of {' '.join(DATASETS)})")
-    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
+    add_data_dir(parser)
     add("--limit", type=int, metavar="N", help="only the first N images of each set")
     add("--exact", nargs="*", default=["Set5"], metavar="NAME", help="sets to run in float64 too (default: Set5)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    add("--out", type=Path, default=Path("results/accuracy"), help="folder of records (default: results/accuracy)")
-    add("--reuse", action="store_true", help="keep the variants that a record in --out holds, run the others")
+    add_store(parser, "accuracy", "the variants")
     return parser
 
 
 def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
     """A plan a network. Raises EsrError that names the flag and the cure."""
-    device = parse_device(arguments.device)
+    device, threads = settle_device(arguments)
     for name in arguments.model:
         if not get_spec(name).scan:
             raise EsrError(
@@ -86,13 +92,8 @@ def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
             )
         if not get_spec(name).fuses:
             raise EsrError(f"--model {name} has no fused mixer to compare with; use dvmsr or dvmsr_ntire")
-    for name in arguments.backends or ():
-        if name not in list_backends(device.type):
-            known = ", ".join(list_backends(device.type))
-            raise EsrError(f"--backends {name} cannot run on {device.type} here; choose from {known}")
-    if arguments.limit is not None and arguments.limit < 1:
-        raise EsrError(f"--limit {arguments.limit} must be at least 1")
-    threads = settle_threads(arguments.threads, device)
+    check_backends(arguments.backends, list_backends(device.type), device)
+    check_positive(arguments, "limit")
     exact = frozenset(canonical_name(name) for name in arguments.exact)
     datasets = _datasets(arguments, tell)
     return [

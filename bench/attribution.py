@@ -8,19 +8,27 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import math
 from dataclasses import replace
 
-from bench.core.command import carry_out
-from bench.core.console import open_console
-from bench.core.record_file import write_bytes
-from bench.core.render import print_table
+from bench.core.command import Finished, carry_out_study
+from bench.core.console import Tell
+from bench.core.record_file import write_files
 from bench.data.datasets import ImagePair, find_dataset, read_rgb
 from bench.networks.choice import parse_choice
 from bench.report.attribution import attribution_section, field_table, lam_table
-from bench.studies.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.studies.attribution.attribution_record import BlurPath, Patch
 from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture, run
+from bench.studies.flags import (
+    add_data_dir,
+    add_device,
+    add_networks,
+    add_store,
+    check_paths,
+    check_positive,
+    make_parser,
+    parse_square,
+    settle_device,
+)
 from models.errors import EsrError
 
 PHOTO_SIZE = 256  # pixels a side of the HR photo that is taken where no image is named, the size the paper uses
@@ -36,33 +44,26 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console()
 
-    def work() -> int:
-        plan = make_plan(arguments)
-        lams, fields, failed = run(plan, tell)
-        files = attribution_section(lams, fields).files() if lams or fields else {}
-        for name, data in files.items():
-            write_bytes(plan.out / name, data)
-        print_table(out, lam_table(lams))
-        print_table(out, field_table(fields))
-        for name in [*(r.file_name for r in lams), *(r.file_name for r in fields), *files]:
-            out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
-        return 1 if failed else 0
+    def work(tell: Tell) -> Finished:
+        lams, fields, failed = run(make_plan(arguments), tell)
+        names = [record.file_name for record in (*lams, *fields)]
+        if names:
+            names += write_files(attribution_section(lams, fields).files(), arguments.out)
+        tables = [lam_table(lams), field_table(fields)]
+        return Finished(tables, [arguments.out / name for name in names], failed=bool(failed))
 
-    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
+    return carry_out_study(work, arguments.out)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="attribution.py",
-        description="Local attribution maps (LAM, CVPR 2021): which LR pixels the detail in a patch of the output "
-        "comes from, with the diffusion index; and how far networks look on the average (--erf).",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    about = (
+        "Local attribution maps (LAM, CVPR 2021): which LR pixels the detail in a patch of the output comes from, with "
+        "the diffusion index; and how far networks look on the average (--erf)."
     )
+    parser = make_parser("attribution.py", about, EXAMPLES)
+    add_networks(parser)
     add, path = parser.add_argument, BlurPath()
-    add("--model", nargs="+", required=True, metavar="NAME", help="networks, as for bench/profile.py")
     add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
     add("--image", type=Path, metavar="FILE", help="LR image (default: a photo of scikit-image's, shrunk)")
     add("--shrink", action="store_true", help="the file is an HR image: make the LR image by MATLAB's bicubic")
@@ -73,12 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--erf", type=int, metavar="N", help="also the effective receptive field, at N positions of each image")
     add("--data", default="photos", metavar="NAME", help="data set for --erf (default: photos, which is always here)")
     add("--erf-size", type=int, default=64, metavar="N", help="LR pixels a side that --erf looks at (default: 64)")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add_device(parser)
     add("--memory", type=float, metavar="GIB", help="for what a pass keeps (default: half of what is free)")
-    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
-    add("--out", type=Path, default=Path("results/attribution"), help="folder (default: results/attribution)")
-    add("--reuse", action="store_true", help="keep what a run with the same weights and settings left in --out")
+    add_data_dir(parser)
+    add_store(parser, "attribution", "the maps")
     return parser
 
 
@@ -90,10 +89,8 @@ def make_plan(arguments: argparse.Namespace) -> AttributionPlan:
     check_paths(arguments)
     if arguments.shrink and not arguments.image:
         raise EsrError("--shrink needs the HR image; name it with --image")
-    if arguments.memory is not None and not 0 < arguments.memory < math.inf:
-        raise EsrError(f"--memory {arguments.memory} must be positive and finite, in GiB")
-    device = parse_device(arguments.device)
-    threads = settle_threads(arguments.threads, device)
+    check_positive(arguments, "memory", "sigma")
+    device, threads = settle_device(arguments)
     return AttributionPlan(
         choices=choices,
         weights=arguments.weights,
@@ -118,8 +115,6 @@ def parse_patch(text: str) -> Patch:
 def _path(arguments: argparse.Namespace) -> BlurPath:
     if not 0 < arguments.steps <= 100_000:
         raise EsrError(f"--steps {arguments.steps} must be from 1 to 100000")
-    if not 0 < arguments.sigma < math.inf:
-        raise EsrError(f"--sigma {arguments.sigma} must be positive and finite")
     if not (0 < arguments.kernel <= LARGEST_KERNEL and arguments.kernel % 2):
         raise EsrError(f"--kernel {arguments.kernel} must be odd, from 1 to {LARGEST_KERNEL}")
     return BlurPath(arguments.steps, arguments.sigma, arguments.kernel)
@@ -133,7 +128,7 @@ def _picture(file: Path | None, shrink: bool) -> Picture:
         raise EsrError(f"--image {file} does not exist")
     if shrink:
         pair = ImagePair(file.stem, file, None).load()
-        return Picture(file.stem, pair.lr, (*pair.notes, "LR image made by bench.data.imresize"))
+        return Picture(file.stem, pair.lr, (*pair.notes, "LR image made by bench.imresize"))
     return Picture(file.stem, *read_rgb(file))
 
 

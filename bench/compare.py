@@ -15,10 +15,10 @@ from bench.core.console import open_console
 from bench.core.render import print_table
 from bench.core.store import save
 from bench.networks.choice import parse_choice
-from bench.studies.arguments import add_timing_arguments, make_plan
 from bench.studies.comparison.regression import judge, read_reference
 from bench.studies.comparison.rounds import empty_record, measure_rounds, start_networks
 from bench.studies.comparison.summary import citation, comparison_table, verdicts
+from bench.studies.profile.arguments import add_timing_arguments, make_plan
 from models.errors import EsrError
 
 REPEATS = 3

@@ -11,18 +11,26 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.core.command import carry_out
-from bench.core.console import open_console
+from bench.core.command import Finished, carry_out_study
+from bench.core.console import Tell
 from bench.core.environment import device_name
-from bench.core.record_file import read_as, write_bytes
-from bench.core.render import print_table
+from bench.core.record_file import read_as, write_files
 from bench.data.datasets import Dataset, find_dataset
 from bench.networks.choice import Choice, parse_choice
 from bench.report.crops import crop_table, crops_section
-from bench.studies.arguments import check_paths, parse_device, parse_square, settle_threads
 from bench.studies.crops.contest import REFERENCE
 from bench.studies.crops.crops_record import CROP, CropRecord
 from bench.studies.crops.study import CropsPlan, Square, run
+from bench.studies.flags import (
+    add_data_dir,
+    add_device,
+    add_networks,
+    add_store,
+    check_paths,
+    make_parser,
+    parse_square,
+    settle_device,
+)
 from models.errors import EsrError
 
 SIZE = 128  # HR pixels a side
@@ -39,44 +47,36 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a network failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console()
 
-    def work() -> int:
+    def work(tell: Tell) -> Finished:
         plan = make_plan(arguments)
         records, failed = run(plan, tell)
         beside = _beside(records, plan)
-        files = crops_section(beside).files() if beside else {}
-        for name, data in files.items():
-            write_bytes(plan.out / name, data)
-        print_table(out, crop_table(beside))
-        for name in [*(r.file_name for r in records), *files]:
-            out.print(str(plan.out / name), markup=False, highlight=False, soft_wrap=True)
-        return 1 if failed else 0
+        names = [record.file_name for record in records]
+        if beside:
+            names += write_files(crops_section(beside).files(), arguments.out)
+        return Finished([crop_table(beside)], [arguments.out / name for name in names], failed=bool(failed))
 
-    return carry_out(work, tell, lambda: f"what is finished is in {arguments.out}, and --reuse continues from there")
+    return carry_out_study(work, arguments.out)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="crops.py",
-        description="Crops of networks' images beside bicubic and the ground truth, to be compared in the report. "
-        "Two places a data set are chosen by measurement: where the errors of the networks differ most, and where even "
-        "the best of them errs most.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    about = (
+        "Crops of networks' images beside bicubic and the ground truth, to be compared in the report. Two places a "
+        "data set are chosen by measurement: where the errors of the networks differ most, and where even the best of "
+        "them errs most."
     )
+    parser = make_parser("crops.py", about, EXAMPLES)
+    add_networks(parser, help="networks, as in bench/profile.py; bicubic is added")
     add = parser.add_argument
-    add("--model", nargs="+", required=True, metavar="NAME", help="networks, as for bench/profile.py; bicubic is added")
     add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
     add("--data", nargs="+", default=["Set5"], metavar="NAME", help="data sets (default: Set5)")
     add("--image", metavar="NAME", help="only this image of the data sets, without its suffix")
     add("--crop", metavar="X,Y,SIZE", help="square of that image, in HR pixels (default: chosen by measurement)")
     add("--size", type=int, default=SIZE, metavar="N", help=f"HR pixels a side of a chosen square (default: {SIZE})")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
-    add("--out", type=Path, default=Path("results/crops"), help="folder of records (default: results/crops)")
-    add("--reuse", action="store_true", help="keep the places and crops that are in --out, and add what is missing")
+    add_device(parser)
+    add_data_dir(parser)
+    add_store(parser, "crops", "the places and crops")
     return parser
 
 
@@ -91,8 +91,7 @@ def make_plan(arguments: argparse.Namespace) -> CropsPlan:
         raise EsrError("--crop needs the image that it lies in; name it with --image")
     if not SMALLEST <= arguments.size <= LARGEST:
         raise EsrError(f"--size {arguments.size} must be from {SMALLEST} to {LARGEST}")
-    device = parse_device(arguments.device)
-    threads = settle_threads(arguments.threads, device)
+    device, threads = settle_device(arguments)
     square = parse_crop(arguments.crop) if arguments.crop else None
     datasets = [find_dataset(name, arguments.data_dir) for name in dict.fromkeys(arguments.data)]
     if arguments.image:

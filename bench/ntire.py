@@ -22,10 +22,10 @@ from bench.data.datasets import Dataset, DatasetNotFoundError, find_dataset, lis
 from bench.report.standings import SHORT, Standings, standings_section, standings_table
 from bench.report.teams import baseline
 from bench.score import RULES
-from bench.studies.arguments import parse_device
 from bench.studies.challenge.layout import Checkout, read_checkout
 from bench.studies.challenge.session import Plan, run
 from bench.studies.challenge.team_record import Conditions
+from bench.studies.flags import check_positive, parse_device
 from models.errors import EsrError
 
 CHALLENGE_SETS = ("DIV2K_LSDIR_valid", "DIV2K_LSDIR_test")
@@ -100,16 +100,7 @@ def make_plan(arguments: argparse.Namespace, tell: Tell) -> Plan:
     """Check the arguments against the checkout and this machine. Raises EsrError that names the flag and the cure."""
     checkout = read_checkout(arguments.repo)
     device = parse_device(arguments.device)
-    numbers = (
-        arguments.runs,
-        arguments.time_budget,
-        arguments.time_limit,
-        arguments.memory_limit,
-        arguments.input_size,
-    )
-    given = [n for n in (*numbers, arguments.threads, arguments.limit) if n is not None]
-    if not all(0 < n < float("inf") for n in given):
-        raise EsrError("--runs, --threads, --limit, --input-size, budgets and limits must be positive and finite")
+    check_positive(arguments, "runs", "threads", "limit", "input_size", "time_budget", "time_limit", "memory_limit")
     if arguments.baseline not in checkout.teams:
         raise EsrError(f"--baseline {arguments.baseline} is not in the checkout; it has {_list(checkout.teams)}")
     threads = arguments.threads or len(os.sched_getaffinity(0))

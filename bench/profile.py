@@ -13,7 +13,7 @@ import json
 
 from bench.core.command import carry_out
 from bench.core.console import Tell, open_console
-from bench.studies.arguments import build_parser, describe_choices, make_plan
+from bench.studies.profile.arguments import build_parser, describe_choices, make_plan
 from bench.studies.profile.session import run
 from bench.studies.profile.subject import Subject
 from bench.studies.profile.summary import print_summary

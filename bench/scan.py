@@ -8,25 +8,30 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import math
 
-import torch
-from rich.console import Console
-
-from bench.core.command import carry_out
-from bench.core.console import open_console
+from bench.core.command import Finished, carry_out_study
+from bench.core.console import Tell
 from bench.core.environment import device_name
 from bench.core.record_file import write_bytes
-from bench.core.render import print_table, to_csv
+from bench.core.render import to_csv
 from bench.core.store import find, merge
 from bench.measurement.runtime import RUNS
 from bench.report.scan import error_table, left_out_lines, scan_data, time_table
-from bench.studies.arguments import MOST_THREADS, parse_device
-from bench.studies.scan.contender import Variant, list_variants
+from bench.studies.flags import (
+    add_budget,
+    add_data_dir,
+    add_device,
+    add_store,
+    check_backends,
+    check_paths,
+    check_positive,
+    make_parser,
+    settle_device,
+)
+from bench.studies.scan.contender import list_variants
 from bench.studies.scan.figures import NUMBER_BYTES, copy_rate
-from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanRecord, ScanSettings
+from bench.studies.scan.scan_record import BOTH, FORWARD, ScanCell, ScanSettings
 from bench.studies.scan.study import ScanPlan, new_record, run
-from models.errors import EsrError
 
 DIV2K = 339 * 510  # tokens of a typical LR image
 LENGTHS = [1024, 4096, 16_384, 65_536, DIV2K, 262_144, 1_048_576]
@@ -45,42 +50,32 @@ EXAMPLES = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status: 0, 1 if a backend failed, 2 for a wrong call, 130 if interrupted."""
     arguments = _parser().parse_args(argv)
-    out, tell = open_console()
-    records: list[ScanRecord] = []  # the one that is being filled, for what is said of an interrupt
 
-    def work() -> int:
+    def work(tell: Tell) -> Finished:
         plan = make_plan(arguments)
         record = new_record(plan)
         tell(f"one big copy moves {copy_rate(record.machine) / 1e9:,.1f} GB/s")
         if arguments.reuse and (old := find(record, plan.out)):
             tell(f"continuing {old.file_name}")
             record = merge(old, record)
-        records.append(record)
         known = list(record.left_out)
         stored = run(plan, record, tell)
-        failed = [entry for entry in record.left_out if entry.failed and entry not in known]
-        record = stored
-        write_bytes((plan.out / record.file_name).with_suffix(".csv"), to_csv(scan_data([record])).encode())
-        _print_summary(out, record)
-        out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-        return 1 if failed else 0
+        failed = any(entry.failed and entry not in known for entry in record.left_out)
+        path = plan.out / stored.file_name
+        write_bytes(path.with_suffix(".csv"), to_csv(scan_data([stored])).encode())
+        return Finished([time_table(stored), error_table(stored)], [path], left_out_lines(stored), failed)
 
-    def kept() -> str:
-        finished = f"{len(records[0].measurements)} finished measurements are" if records else "nothing is"
-        return f"{finished} in {arguments.out}, and --reuse continues from there"
-
-    return carry_out(work, tell, kept)
+    return carry_out_study(work, arguments.out)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="scan.py",
-        description="Measure every backend of the selective scan, in turn, against what the machine can do at best.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    about = (
+        "Measure every backend of the selective scan, in turn, against what the machine can do at best. What would "
+        "take longer than its budget is left out, with its estimate."
     )
+    parser = make_parser("scan.py", about, EXAMPLES)
+    add_device(parser, list(NUMBER_BYTES), "of the sequences (default: fp32)")
     add = parser.add_argument
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
     add("--backends", nargs="+", metavar="NAME", help="(default: every one that can run here)")
     add("--lengths", nargs="+", type=int, metavar="L", help=f"tokens (default: {' '.join(map(str, LENGTHS))})")
     add(
@@ -93,46 +88,27 @@ def _parser() -> argparse.ArgumentParser:
     add("--directions", nargs="+", choices=[FORWARD, BOTH], default=[FORWARD, BOTH], help="(default: both)")
     add("--channels", type=int, default=120, metavar="D", help="(default: 120, DVMSR's)")
     add("--state", type=int, default=16, metavar="N", help="(default: 16)")
-    add("--precision", choices=list(NUMBER_BYTES), default="fp32", help="of the sequences (default: fp32)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     add("--measure", nargs="+", choices=PARTS, default=list(PARTS), help="memory goes with time (default: everything)")
-    runs = " or ".join(f"{n} on {d}" for d, n in RUNS.items())
-    add("--runs", type=int, metavar="N", help=f"samples of each backend in each cell (default: {runs})")
-    add(
-        "--time-budget",
-        type=float,
-        default=TIME_BUDGET_S,
-        metavar="S",
-        help="seconds for each backend in each cell; what would take longer is left out with its estimate "
-        f"(default: {TIME_BUDGET_S:.0f})",
-    )
+    add_budget(parser, RUNS, TIME_BUDGET_S, "backend in each cell")
     add("--error-length", type=int, default=4096, metavar="L", help="tokens, of the errors (default: 4096)")
-    add("--data-dir", type=Path, metavar="PATH", help="folder of weights/ (default: $ESR_DATA, the cache)")
-    add("--out", type=Path, default=Path("results/scan"), help="folder of records (default: results/scan)")
-    add("--reuse", action="store_true", help="keep what --out holds of these settings, measure the rest")
+    add_data_dir(parser, "weights/")
+    add_store(parser, "scan", "the cells")
     return parser
 
 
 def make_plan(arguments: argparse.Namespace) -> ScanPlan:
     """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
-    device = parse_device(arguments.device)
-    counts = [*(arguments.lengths or ()), *(arguments.batch or ()), arguments.channels, arguments.state]
-    numbers = [*counts, arguments.error_length, arguments.time_budget, arguments.runs or 1, arguments.threads or 1]
-    if not all(0 < n < math.inf for n in numbers) or arguments.runs == 0 or arguments.threads == 0:
-        raise EsrError("lengths, batches, sizes, --runs, --threads and --time-budget must be positive and finite")
-    if (arguments.threads or 1) > MOST_THREADS:
-        raise EsrError(f"--threads {arguments.threads} is more than any machine has; at most {MOST_THREADS}")
-    if arguments.data_dir and not arguments.data_dir.is_dir():
-        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds weights/")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    threads = torch.get_num_threads() if device.type == "cpu" else None
+    check_positive(arguments, "lengths", "batch", "channels", "state", "runs", "time_budget", "error_length")
+    check_paths(arguments)
+    device, threads = settle_device(arguments)
+    found = list_variants(device.type)
+    check_backends(arguments.backends, list(dict.fromkeys(v.backend for v in found)), device)
     return ScanPlan(
         device=device,
         settings=ScanSettings(
             device.type, device_name(device), arguments.precision, arguments.channels, arguments.state, threads
         ),
-        variants=_variants(arguments.backends, device.type),
+        variants=[v for v in found if arguments.backends is None or v.backend in arguments.backends],
         cells=_cells(arguments),
         measure=frozenset(arguments.measure),
         runs=arguments.runs or RUNS[device.type],
@@ -143,29 +119,13 @@ def make_plan(arguments: argparse.Namespace) -> ScanPlan:
     )
 
 
-def _variants(names: list[str] | None, device: str) -> list[Variant]:
-    found = list_variants(device)
-    for name in names or ():
-        if name not in {v.backend for v in found}:
-            known = ", ".join(dict.fromkeys(v.backend for v in found))
-            raise EsrError(f"--backends {name} cannot run on {device} here; choose from {known}")
-    return [v for v in found if names is None or v.backend in names]
-
-
-def _cells(arguments: argparse.Namespace) -> list[Cell]:
+def _cells(arguments: argparse.Namespace) -> list[ScanCell]:
     """Short ones first, since they say how long the others will take."""
     lengths = sorted(set(arguments.lengths or LENGTHS))
     sizes = [(batch, length) for batch in arguments.batch or [1] for length in lengths]
     if not arguments.lengths and not arguments.batch:
         sizes.append(TRAINING)
-    return [Cell(*size, direction) for direction in arguments.directions for size in dict.fromkeys(sizes)]
-
-
-def _print_summary(console: Console, record: ScanRecord) -> None:
-    print_table(console, time_table(record))
-    print_table(console, error_table(record))
-    for line in left_out_lines(record):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return [ScanCell(*size, direction) for direction in arguments.directions for size in dict.fromkeys(sizes)]
 
 
 if __name__ == "__main__":

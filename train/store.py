@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.core.progress import Step, step
-from bench.data.datasets import SCALE, SUFFIXES, ImagePair, find_dataset
+from bench.data.datasets import SCALE, ImagePair, find_dataset
+from bench.data.download import SUFFIXES
 from models.cache import cache_dir
 from models.errors import EsrError
 from models.weights import search_roots

@@ -3,13 +3,48 @@
 import logging
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from bench.core.console import Tell
+from bench.core.console import Tell, open_console
 from bench.core.out_of_memory import OUT_OF_MEMORY, is_out_of_memory
+from bench.core.render import print_table
+from bench.core.table import Table
 from models.errors import EsrError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses: something measured failed, a wrong call, Ctrl-C as in a shell
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a study's command has to show at its end.
+
+    Attributes:
+        lines: after the tables.
+        files: what was written.
+        failed: whether something could not be measured.
+    """
+
+    tables: Sequence[Table]
+    files: Sequence[Path]
+    lines: Sequence[str] = ()
+    failed: bool = False
+
+
+def carry_out_study(work: Callable[[Tell], Finished], folder: Path) -> int:
+    """Do a study's work, show what it found, and return the exit status. `folder`: of its records."""
+    out, tell = open_console()
+
+    def show() -> int:
+        finished = work(tell)
+        for table in finished.tables:
+            print_table(out, table)
+        for line in [*finished.lines, *map(str, finished.files)]:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        return FAILED if finished.failed else 0
+
+    return carry_out(show, tell, lambda: f"what is finished is in {folder}, and --reuse continues from there")
 
 
 def carry_out(work: Callable[[], int], tell: Tell, kept: Callable[[], str]) -> int:

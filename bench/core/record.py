@@ -142,7 +142,7 @@ class Quality:
 
     dataset: str
     images: list[ImageQuality]
-    lr_source: str  # "files" or "made by bench.data.imresize"
+    lr_source: str  # "files" or "made by bench.imresize"
     peak_memory: int | None = None  # bytes over the whole set (GPU allocator peak); None on a CPU
     notes: list[str] = field(default_factory=list)
 

@@ -6,6 +6,7 @@ import json
 import os
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -27,6 +28,13 @@ def write_bytes(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> list[str]:
+    """Write each of `files` (name -> content) into `folder`, whole or not at all; their names."""
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    return list(files)
 
 
 def to_json(record: Any) -> str:

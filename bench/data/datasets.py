@@ -1,12 +1,9 @@
 """Find a data set of HR images with their x4 LR images on this machine, or download it."""
 
-import csv
 import difflib
 import os
-import shutil
 import struct
 import warnings
-import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,13 +15,12 @@ import numpy.typing as npt
 import skimage
 from PIL import Image, UnidentifiedImageError
 
+from bench.data.download import SUFFIXES, download_to_cache, not_in_cache
 from bench.data.imresize import imresize
 from models.cache import cache_dir
 from models.errors import EsrError
 
 SCALE = 4
-SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
-SOURCES = Path(__file__).with_name("sources.tsv")  # dataset, file below images/<dataset>/, bytes, sha256, url
 
 # Every set, with the other folder names in use for it.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -130,7 +126,7 @@ class Dataset:
 
     name: str
     pairs: tuple[ImagePair, ...]
-    lr_source: Literal["files", "made by bench.data.imresize"]
+    lr_source: Literal["files", "made by bench.imresize"]
     notes: tuple[str, ...] = ()
 
     def limited(self, count: int) -> "Dataset":
@@ -159,10 +155,10 @@ def find_dataset(name: str, data_dir: Path | None, allow_download: bool = True) 
         for root in roots.values():
             if found := _look_in(root, name):
                 return found
-        missing = _not_in_cache(name)
+        missing = not_in_cache(name)
         if missing and allow_download:
             try:
-                _download_to_cache(name, missing)
+                download_to_cache(name, missing)
             except EsrError as error:
                 raise DatasetNotFoundError(str(error)) from None
         if (allow_download or not missing) and (found := _look_in(cache_dir(), name)):
@@ -272,7 +268,7 @@ def _from_folders(name: str, hr: Path, lr: Path | None) -> Dataset:
     notes = (f"{len(hr_files)} images instead of the usual {usual}",) if len(hr_files) != usual else ()
     if lr is None:
         made = tuple(ImagePair(file.stem, file, None) for file in hr_files)
-        return Dataset(name, made, "made by bench.data.imresize", notes)
+        return Dataset(name, made, "made by bench.imresize", notes)
     lr_files = {file.stem: file for file in _images_in(lr)}
     pairs = []
     for file in hr_files:
@@ -294,46 +290,7 @@ def _photos() -> Dataset:
             raise EsrError(f"{folder / photo} is missing; install scikit-image again")
     pairs = tuple(ImagePair(Path(photo).stem, folder / photo, None, PHOTOS_MAX_SIZE) for photo in PHOTOS)
     notes = (f"photographs shipped with scikit-image, cropped to {PHOTOS_MAX_SIZE}: no published figures exist",)
-    return Dataset("photos", pairs, "made by bench.data.imresize", notes)
-
-
-def _not_in_cache(name: str) -> list[dict[str, str]]:
-    """The rows of sources.tsv whose file, or whose folder X in the case of X.zip, is not in the cache yet."""
-    with SOURCES.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["dataset"] == name]
-    return [row for row in rows if not (cache_dir() / "images" / name / row["file"].removesuffix(".zip")).exists()]
-
-
-def _download_to_cache(name: str, missing: list[dict[str, str]]) -> None:
-    from models.download import ProgressBar, download  # here, since few processes download and importing it takes 0.3 s
-
-    with ProgressBar(name, sum(int(row["bytes"]) for row in missing)) as bar:
-        for row in missing:
-            target = cache_dir() / "images" / name / row["file"]
-            by_hand = f"images/{name}/{row['file'].replace('.zip', '/*.png')} with the rest of the set"
-            download(row["url"], target, row["sha256"], int(row["bytes"]), by_hand, bar)
-            if target.suffix == ".zip":
-                _unpack(target)
-
-
-def _unpack(archive: Path) -> None:
-    """Replace X.zip by the folder X, whole or not at all, with the archive's images directly inside."""
-    folder, part = archive.with_suffix(""), archive.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir()
-        with zipfile.ZipFile(archive) as zipped:
-            for member in zipped.infolist():
-                file_name = Path(member.filename).name  # no folders, so nothing can land outside `part`
-                if Path(file_name).suffix.lower() in SUFFIXES:
-                    with zipped.open(member) as packed, (part / file_name).open("wb") as file:
-                        shutil.copyfileobj(packed, file)
-        os.replace(part, folder)
-        archive.unlink()
-    except (OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise EsrError(f"cannot unpack {archive} ({error}); free some space, delete it and try again") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    return Dataset("photos", pairs, "made by bench.imresize", notes)
 
 
 def _not_found(name: str, roots: dict[str, Path]) -> str:

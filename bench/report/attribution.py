@@ -8,7 +8,7 @@ from bench.core.statistics import interval_of, mean
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import interval, option_text, without_paths
 from bench.report.attribution_plot import draw_fields, draw_lams
-from bench.report.document import Data, Part, Picture, Section
+from bench.report.document import Data, Drawing, Part, Section
 from bench.studies.attribution.attribution_record import Attributed, FieldImage, FieldRecord, LamRecord
 from bench.studies.attribution.map import diffusion_index, gini, normalised
 
@@ -33,11 +33,11 @@ def attribution_section(lams: Sequence[LamRecord], fields: Sequence[FieldRecord]
         parts += [LAM_INTRO, lam_table(lams, "attribution")]
         for name, group in lam_groups(lams).items():
             shows = f"Attribution of networks on {group[0].image}, patch {patch_text(group[0])}"
-            parts.append(Picture(name, shows, draw_lams(group, list(map(label, group)))))
+            parts.append(Drawing(name, shows, draw_lams(group, list(map(label, group)))))
         parts.append("Upper row: the map, square root of its absolute value; lower row: area of contribution.")
         parts.append("\n".join(dict.fromkeys(f"- {r.image}: {without_paths(note)}" for r in lams for note in r.notes)))
     if fields:
-        figure = Picture(FIELD_PLOT, "Effective receptive field", draw_fields(fields, list(map(label, fields))))
+        figure = Drawing(FIELD_PLOT, "Effective receptive field", draw_fields(fields, list(map(label, fields))))
         parts += [FIELD_INTRO, field_table(fields), figure, Data(radius_table(fields))]
         parts.append("Left: share of the absolute gradient within a distance; right: where it lies, logarithmic.")
     return Section("attribution", "Attribution", parts)

@@ -13,7 +13,7 @@ if not __package__:
 import argparse
 from collections.abc import Sequence
 
-from bench.core.record_file import write_bytes
+from bench.core.record_file import write_files
 from bench.report import page, plots, summary
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
@@ -87,15 +87,6 @@ def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str
     return files | dict(report.study_files)
 
 
-def write(files: dict[str, bytes], out: Path) -> list[Path]:
-    """Write every file whole or not at all: beside its target first, then renamed. Raises EsrError if it cannot."""
-    paths = []
-    for name, data in files.items():
-        write_bytes(out / name, data)
-        paths.append(out / name)
-    return paths
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -116,11 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = load(options.records)
         if options.out.exists() and not options.out.is_dir():
             raise EsrError(f"--out {options.out} is not a folder; choose another --out")
-        paths = write(build(loaded, load_studies(options.records)), options.out)
+        names = write_files(build(loaded, load_studies(options.records)), options.out)
     except EsrError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    for line in [*map(str, paths), *_summary(loaded)]:
+    for line in [*(str(options.out / name) for name in names), *_summary(loaded)]:
         print(line)  # noqa: T201
     return 0
 

@@ -8,7 +8,7 @@ from bench.core.identity import slug
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import number, option_text, without_paths
 from bench.report.crops_plot import draw_crops
-from bench.report.document import Part, Picture, Section
+from bench.report.document import Drawing, Part, Section
 from bench.report.headline import MODELS
 from bench.studies.crops.crops_record import Chosen, CropRecord, Place
 
@@ -130,7 +130,7 @@ def crops_section(crops: Sequence[CropRecord]) -> Section:
     parts: list[Part] = [INTRO]
     for group in crop_groups(crops):
         shows = f"{group.place.text}: {', '.join([*map(label, group.records), 'ground truth'])}"
-        parts += [f"### {group.place.text}", why(group.chosen), Picture(group.file_name, shows, _draw(group))]
+        parts += [f"### {group.place.text}", why(group.chosen), Drawing(group.file_name, shows, _draw(group))]
     notes = dict.fromkeys(f"- {r.place.image}: {without_paths(note)}" for r in crops for note in r.notes)
     return Section("crops", "Crops side by side", [*parts, crop_table(crops), "\n".join(notes)])
 

@@ -11,7 +11,7 @@ from bench.core.table import Table
 
 
 @dataclass(frozen=True)
-class Picture:
+class Drawing:
     """A picture: its file's name, what it shows in words, and the PNG."""
 
     file: str
@@ -34,7 +34,7 @@ class Fold:
     parts: Sequence["Part"]
 
 
-Part = str | Table | Picture | Data | Fold  # a text is Markdown
+Part = str | Table | Drawing | Data | Fold  # a text is Markdown
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _markdown(part: Part) -> str:
     match part:
         case Table():
             return to_markdown(part)
-        case Picture():
+        case Drawing():
             return f"![{part.shows}]({part.file})"
         case Fold():
             return f"<details><summary>{part.summary}</summary>\n\n{markdown(part.parts).rstrip()}\n\n</details>"
@@ -88,7 +88,7 @@ def files(parts: Sequence[Part]) -> dict[str, bytes]:
     """Name -> content of every figure, and of every table that has a key: as LaTeX, and its raw values as CSV."""
     found: dict[str, bytes] = {}
     for part in each(parts):
-        if isinstance(part, Picture):
+        if isinstance(part, Drawing):
             found[part.file] = part.data
         elif isinstance(part, Data):
             found[f"{part.table.key}.csv"] = to_csv(part.table).encode()

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from bench.core.table import Column, Table, words
 from bench.report import commands
-from bench.report.compared import Compared, Network, Quantity, compare_with_paper, compared_table
 from bench.report.document import Data, Fold, Part, Section
 from bench.report.lookup import DeviceRecords, needs_own_weights
+from bench.report.reproduction import Network, Quantity, Reproduction, compare_with_paper, reproduction_table
 
 NOT_MEASURED = "not measured"
 # Why a network's own column may stay empty whatever data there is.
@@ -29,7 +29,7 @@ class PaperTable(Section):
         short: the parts for the report where the whole is too long for it; () where it is not.
     """
 
-    found: tuple[Compared, ...] = ()
+    found: tuple[Reproduction, ...] = ()
     short: Sequence[Part] = ()
 
 
@@ -37,7 +37,7 @@ class Line(NamedTuple):
     """One row of a table: what its first column says, and its comparisons in the order of the columns."""
 
     name: str
-    found: Sequence[Compared]
+    found: Sequence[Reproduction]
 
 
 def paper_table(
@@ -45,12 +45,12 @@ def paper_table(
     key: str,
     title: str,
     parts: Iterable[Part],
-    found: Sequence[Compared],
+    found: Sequence[Reproduction],
     short: Sequence[Part] = (),
 ) -> PaperTable:
     """The section, whose CSV has a line a comparison."""
     kept = [part for part in parts if part]
-    return PaperTable(key, title, [*kept, Data(compared_table(title, key, device, found))], tuple(found), short)
+    return PaperTable(key, title, [*kept, Data(reproduction_table(title, key, device, found))], tuple(found), short)
 
 
 def side_by_side(
@@ -61,7 +61,7 @@ def side_by_side(
     columns: list[Column[Line]] = [words("Quantity", lambda line: line.name)]
     columns.append(words("Unit", lambda line: line.found[0].quantity.unit))
     for i, network in enumerate(networks):
-        columns += compared_columns(i, network.label)
+        columns += reproduction_columns(i, network.label)
     found = [one for line in lines for one in line.found]
     names: dict[str, list[str]] = {}
     for quantity in quantities:
@@ -75,10 +75,12 @@ def side_by_side(
     return paper_table(device, key, title, [intro, table, conventions, *missing_notes(found)], found)
 
 
-def compared_columns(i: int, group: str) -> list[Column[Line]]:
+def reproduction_columns(i: int, group: str) -> list[Column[Line]]:
     """Paper, measured and difference of a line's comparison number `i`, under the heading `group`."""
 
-    def part(write: Callable[[Compared], str], read: Callable[[Compared], float | None], title: str) -> Column[Line]:
+    def part(
+        write: Callable[[Reproduction], str], read: Callable[[Reproduction], float | None], title: str
+    ) -> Column[Line]:
         return Column(title, lambda line: read(line.found[i]), write=lambda line: write(line.found[i]), group=group)
 
     return [
@@ -88,14 +90,14 @@ def compared_columns(i: int, group: str) -> list[Column[Line]]:
     ]
 
 
-def measured_text(one: Compared) -> str:
+def measured_text(one: Reproduction) -> str:
     """The measured value as a cell; a row of the paper's that was not measured says so."""
     return one.measured_text if one.network.model else NOT_MEASURED
 
 
-def missing_notes(found: Sequence[Compared]) -> list[Part]:
+def missing_notes(found: Sequence[Reproduction]) -> list[Part]:
     """A list of the empty measured cells, each with the command that fills it; nothing where none is empty."""
-    empty: dict[str, list[Compared]] = {}
+    empty: dict[str, list[Reproduction]] = {}
     for one in found:
         if one.measured is None and one.network.model:
             # Networks share a command, but for those that need a weights file of the user's.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.core.table import Column, R, Table, raw, words
 from bench.core.wording import MEBI, NONE, number, option_text, time_decimals
-from bench.report.document import Data, Fold, Part, Picture, Section
+from bench.report.document import Data, Drawing, Fold, Part, Section
 from bench.report.roofline_plot import draw_roofline
 from bench.studies.roofline.costs import Cost, cost, costs_by_kind, fused_floor_ms
 from bench.studies.roofline.roofline_record import LayerOp, RooflineRecord
@@ -29,7 +29,7 @@ def roofline_section(records: Sequence[RooflineRecord]) -> Section:
     parts: list[Part] = [
         INTRO,
         f"All at {common_settings(records)}.",
-        Picture("roofline.png", "Roofline", draw_roofline(records, titles(records))),
+        Drawing("roofline.png", "Roofline", draw_roofline(records, titles(records))),
         network_table(records),
         _said(records),
         "By layer type:",

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from bench.core.statistics import mean, mean_psnr, summarise
 from bench.core.table import Column, Table, raw, times, words
 from bench.core.wording import MEBI, difference, option_text, without_paths
-from bench.report.document import Data, Part, Picture, Section
+from bench.report.document import Data, Drawing, Part, Section
 from bench.report.plots import DPI, STYLE
 from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
 
@@ -74,7 +74,7 @@ POINTS: tuple[Column[_Row], ...] = (
 
 def scaling_section(records: Sequence[ScalingRecord]) -> Section:
     """The report's section."""
-    figure = Picture("scaling.png", "Runtime and memory over the input's size", scaling_plot(records))
+    figure = Drawing("scaling.png", "Runtime and memory over the input's size", scaling_plot(records))
     parts: list[Part] = [INTRO, figure]
     for record in records:
         parts += [f"**{scaling_title(record)}**", point_table([record]), _exponents(record)]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from bench.core.identity import slug
 from bench.core.table import Column, Table, Value, raw, words
 from bench.core.wording import MEBI, NONE, milliseconds, without_paths
-from bench.report.document import Data, Fold, Part, Picture, Section
+from bench.report.document import Data, Drawing, Fold, Part, Section
 from bench.report.scan_plot import draw_scan
 from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, timed_apart, worst_errors
-from bench.studies.scan.scan_record import Cell, ScanLeftOut, ScanRecord
+from bench.studies.scan.scan_record import ScanCell, ScanLeftOut, ScanRecord
 
 INTRO = """\
 Each backend of `models.scan.selective_scan`, measured alone by `bench/scan.py`: all of a cell in turn, on the same
@@ -33,7 +33,7 @@ def scan_section(records: Sequence[ScanRecord]) -> Section:
         floor = copy_rate(record.machine) / 1e9
         parts += [
             f"**{title}.** Copy rate {floor:,.1f} GB/s.{_rivals_text(record)}",
-            Picture(_plot_name(record), f"Time of the selective scan against its length, {title}", figure),
+            Drawing(_plot_name(record), f"Time of the selective scan against its length, {title}", figure),
             Fold("Every cell", [time_table(record)]),
         ]
         if errors := error_table(record):
@@ -126,7 +126,7 @@ class _Line(NamedTuple):
     """A measurement, or a cell that was left out."""
 
     record: ScanRecord
-    cell: Cell
+    cell: ScanCell
     backend: str
     row: Row | None = None
     left_out: ScanLeftOut | None = None

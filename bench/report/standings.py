@@ -14,7 +14,7 @@ from bench.core.statistics import summarise
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import MEBI, NONE, without_paths
 from bench.counts.text import vanished_lines
-from bench.report.document import Part, Picture, Section
+from bench.report.document import Drawing, Part, Section
 from bench.report.plots import DPI, MEASURED, STYLE
 from bench.report.ranking import SENSITIVITY, median_text, rank_columns, sensitivity_table
 from bench.report.teams import COUNTS, HOOKS_NOTE, agreed, agreement, baseline, entry, psnr, published_flops, team_name
@@ -121,7 +121,7 @@ def standings_section(of: Standings) -> Section:
     """A page of its own, with its table and, where anything was timed, a figure."""
     parts: list[Part] = [scope_text(of)]
     if of.scored:
-        parts.append(Picture(PLOT, "Scores with their intervals", _plot(of.scored, of.rule)))
+        parts.append(Drawing(PLOT, "Scores with their intervals", _plot(of.scored, of.rule)))
     parts.append(standings_table(of, key="ranking"))
     if changed := sensitivity_table(of.entries, of.rule, of.over, "Team"):
         parts += ["## What the ranking depends on", SENSITIVITY, changed]

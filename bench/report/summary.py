@@ -9,9 +9,9 @@ from bench.core.statistics import QualityMeans, Timing, quality_means
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import MEBI, milliseconds, number, option_text, time_decimals, without_paths
 from bench.report import figures
-from bench.report.compared import weights_text
 from bench.report.document import Data, Part, Section
 from bench.report.lookup import DeviceRecords, Measured
+from bench.report.reproduction import weights_text
 
 SWITCHES = ("channels_last", "compile", "cuda_graph", "fused", "ntire_compat")
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from bench.core.table import Column, Table, words
 from bench.core.wording import option_text
-from bench.report.compared import Network, Quantity, compare_with_paper
 from bench.report.document import Part
 from bench.report.lookup import DeviceRecords, canonical, is_of_own_weights
-from bench.report.paper_table import Line, PaperTable, compared_columns, measured_text, missing_notes, paper_table
+from bench.report.paper_table import Line, PaperTable, measured_text, missing_notes, paper_table, reproduction_columns
 from bench.report.published import read
+from bench.report.reproduction import Network, Quantity, compare_with_paper
 from bench.report.table1_notes import count_note, reported_notes, score_note
 
 # Data set -> its columns' prefix in the published table.
@@ -70,14 +70,14 @@ def table1(device: DeviceRecords) -> PaperTable:
         source=lambda line: line.found[1].file,
     )
     method: Column[Line] = words("Method", lambda line: line.name)
-    columns = [method, *compared_columns(0, "Thousands"), exact, words("Why", count_note, sparse=True)]
+    columns = [method, *reproduction_columns(0, "Thousands"), exact, words("Why", count_note, sparse=True)]
     parameters: list[Part] = ["### Parameters", Table.of("Table 1: parameters", columns, counts, "table1_parameters")]
     found = [one for line in counts for one in line.found]
     scored: list[Part] = []
     unscored: dict[str, list[Part]] = {}
     for dataset in DATASETS:
         lines = _lines(device, networks, (PSNR[dataset], SSIM[dataset]))
-        columns = [method, *compared_columns(0, "PSNR"), *compared_columns(1, "SSIM")]
+        columns = [method, *reproduction_columns(0, "PSNR"), *reproduction_columns(1, "SSIM")]
         columns.append(words("Why", lambda line: "; ".join(filter(None, map(score_note, line.found))), sparse=True))
         table = Table.of(f"Table 1: {dataset}", columns, lines, f"table1_{dataset.lower()}")
         found += [one for line in lines for one in line.found]

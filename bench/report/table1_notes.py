@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from bench.core.wording import without_paths
-from bench.report.compared import Compared
 from bench.report.lookup import DeviceRecords
 from bench.report.paper_table import Line
+from bench.report.reproduction import Reproduction
 
 TOLERANCE_DB = 0.05  # above, a difference is explained, or said not to be
 
@@ -33,7 +33,7 @@ SCORES = {
 }
 
 
-def reported_notes(device: DeviceRecords, found: Sequence[Compared]) -> str:
+def reported_notes(device: DeviceRecords, found: Sequence[Reproduction]) -> str:
     """Rows of the paper that were measured but for their quality, with the reason; "" where there are none."""
     reasons = {m.record.model: m.record.weights.note for m in device.measured if m.record.weights.status == "random"}
     labels = {one.network.label: one.network.model for one in found if one.network.published}
@@ -50,7 +50,7 @@ def count_note(line: Line) -> str:
     return COUNTS.get(line.name, "") if line.found[0].measured is not None else ""
 
 
-def score_note(one: Compared) -> str:
+def score_note(one: Reproduction) -> str:
     """Why a PSNR is not the paper's; "" where it is, give or take TOLERANCE_DB."""
     difference = one.difference
     if difference is None or not one.quantity.name.startswith("PSNR") or abs(difference) <= TOLERANCE_DB:

@@ -2,10 +2,10 @@
 
 from bench.core.table import Column, Table, words
 from bench.core.wording import MEBI
-from bench.report.compared import Network, Quantity, compare_with_paper
 from bench.report.lookup import DeviceRecords
-from bench.report.paper_table import Line, PaperTable, compared_columns, missing_notes, paper_table, side_by_side
+from bench.report.paper_table import Line, PaperTable, missing_notes, paper_table, reproduction_columns, side_by_side
 from bench.report.published import PublishedRow, find, read
+from bench.report.reproduction import Network, Quantity, compare_with_paper
 from bench.report.variants import published_variants
 
 REAL = (339, 510)  # LR size of a typical DIV2K image
@@ -167,7 +167,7 @@ def parameter_table(device: DeviceRecords) -> PaperTable:
         published = PublishedRow(variant.label, {"params_m": f"{variant.params_m:.3f}"}, "")
         network = Network(variant.label, "dvmsr", published, variant.options)
         lines.append(Line(variant.label, [compare_with_paper(device, network, q) for q in (ROUNDED, EXACT)]))
-    columns: list[Column[Line]] = [words("Network", lambda line: line.name), *compared_columns(0, "Millions")]
+    columns: list[Column[Line]] = [words("Network", lambda line: line.name), *reproduction_columns(0, "Millions")]
     exact = Column[Line]("Measured, exact", lambda line: line.found[1].measured, source=lambda line: line.found[1].file)
     columns.append(exact)
     title, key = "Parameter counts of Tables 3, 4, 5 and 8", "table_parameters"

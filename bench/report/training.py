@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bench.core.table import Column, Table, raw, words
 from bench.core.training_record import Score, TrainingRecord
 from bench.core.wording import MEBI, difference, option_text, without_paths
-from bench.report.document import Data, Picture, Section
+from bench.report.document import Data, Drawing, Section
 
 PLOT = "training.png"
 INTRO = """\
@@ -69,7 +69,7 @@ VALIDATIONS: tuple[Column[_Row], ...] = (
 
 def training_section(records: Sequence[TrainingRecord]) -> Section:
     """The report's section."""
-    figure = Picture(PLOT, "PSNR of Y while training", draw_training(records))
+    figure = Drawing(PLOT, "PSNR of Y while training", draw_training(records))
     return Section(
         "training",
         "Networks trained here",

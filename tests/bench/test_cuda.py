@@ -10,7 +10,7 @@ from bench.networks.engine import Engine, Job
 from bench.networks.memory import allocator_peak
 from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_variants
 from bench.studies.scan.machine import measure_machine
-from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, Direction, ScanSettings
+from bench.studies.scan.scan_record import BOTH, FORWARD, Direction, ScanCell, ScanSettings
 from models.scan import list_backends, selective_scan
 from tests.models.test_scan import make_inputs, relative_error
 
@@ -80,7 +80,7 @@ def test_environment_describes_the_gpu() -> None:
 @pytest.mark.parametrize("direction", [FORWARD, BOTH])
 @pytest.mark.parametrize("variant", list_variants("cuda"), ids=lambda variant: variant.name)
 def test_scan_contenders_are_timed_without_their_launches(variant: Variant, direction: Direction) -> None:
-    device, cell = torch.device("cuda"), Cell(1, 300, direction)
+    device, cell = torch.device("cuda"), ScanCell(1, 300, direction)
     settings = ScanSettings("cuda", "test", "fp32", 24, 16, None)
     contender = Contender(variant, cell, cell_inputs(cell, settings, device), device)
     contender.build()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.frame import COLUMNS, load_frame
-from bench.studies.scan.scan_record import FORWARD, Cell
+from bench.studies.scan.scan_record import FORWARD, ScanCell
 from models.errors import EsrError
 from tests.bench.report.records import complexity, memory, quality, record, runtime, scan_measurement, scan_record
 from tests.kept import write_record
@@ -17,7 +17,7 @@ def test_a_figure_a_row(tmp_path: Path) -> None:
         runtime=runtime(9.0, run="a"), memory=memory(3), quality=[quality("Set5", 32.0)], scan_backend="native",
     )  # fmt: skip
     path = write_record(full, tmp_path / "records" / "trained")
-    write_record(scan_record([scan_measurement(Cell(1, 64, FORWARD), "chunked", 2.0)]), tmp_path / "scan")
+    write_record(scan_record([scan_measurement(ScanCell(1, 64, FORWARD), "chunked", 2.0)]), tmp_path / "scan")
     (tmp_path / "records" / "cut.json").write_text("{", encoding="utf-8")
     frame = load_frame(tmp_path)
     assert list(frame.columns) == list(COLUMNS)

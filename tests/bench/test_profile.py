@@ -260,7 +260,7 @@ WRONG = [
     (["--model", "rlfn", "--time-budget", "nan"], ["must be positive and finite"]),
     (["--model", "rlfn", "--threads", "100000"], ["--threads 100000"]),
     (["--model", "rlfn", "--input-size", "²"], ["--input-size"]),
-    (["--model", "dvmsr", "--limit", "0"], ["--limit must be positive"]),
+    (["--model", "dvmsr", "--limit", "0"], ["--limit 0 must be positive"]),
     (["--model", "dvmsr(channels=8"], ["--model dvmsr(channels=8: write options"]),
     (["--model", "dvmsr(8)"], ["--model dvmsr(8): write options"]),
     (["--model", "dvmsr(**{})"], ["write options"]),
@@ -404,7 +404,7 @@ def test_grey_is_replicated_and_noted(tmp_path: Path, environment: dict[str, str
     assert done.returncode == 0, done.stderr
     (quality,) = read_record(next((tmp_path / "out").iterdir())).quality
     assert any("g.png" in note and "grey" in note for note in quality.notes)
-    assert quality.lr_source == "made by bench.data.imresize"
+    assert quality.lr_source == "made by bench.imresize"
 
 
 def test_out_of_memory_is_advice_and_others_go_on(tmp_path: Path, environment: dict[str, str]) -> None:

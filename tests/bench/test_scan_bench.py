@@ -18,7 +18,7 @@ from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_v
 from bench.studies.scan.errors import measure_errors, relative_error
 from bench.studies.scan.figures import least_bytes
 from bench.studies.scan.inputs import SEQUENCES, lay_out, layer_inputs, random_inputs
-from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
+from bench.studies.scan.scan_record import BOTH, FORWARD, ScanCell, ScanError, ScanLeftOut, ScanRecord
 from models.errors import EsrError
 from models.scan import selective_scan
 from tests.bench.report.records import scan_measurement, scan_record, scan_settings
@@ -66,7 +66,7 @@ def test_rivals_get_the_layout_they_like(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_contender_counts_its_results() -> None:
     settings = scan_settings()
     for direction, numbers in ((FORWARD, 120), (BOTH, 120 + 3 * 120 + 2 * 16)):
-        cell = Cell(1, 10, direction)
+        cell = ScanCell(1, 10, direction)
         contender = Contender(Variant("chunked", "chunked"), cell, cell_inputs(cell, settings, CPU), CPU)
         constant = 0 if direction == FORWARD else 120 * 16 + 2 * 120
         assert contender.result_bytes == 4 * (10 * numbers + constant)
@@ -74,7 +74,7 @@ def test_contender_counts_its_results() -> None:
 
 
 def test_a_backend_that_fails_is_one_line() -> None:
-    cell = Cell(1, 10, FORWARD)
+    cell = ScanCell(1, 10, FORWARD)
     contender = Contender(Variant("x", "mamba_ssm"), cell, cell_inputs(cell, scan_settings(), CPU), CPU)
     with pytest.raises(EsrError, match="does not run on cpu"):
         contender.cold()
@@ -110,7 +110,7 @@ def test_inputs_of_real_layers() -> None:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    cell = Cell(1, 1024, FORWARD)
+    cell = ScanCell(1, 1024, FORWARD)
     record = scan_record([scan_measurement(cell, "chunked", 2.0)])
     record.left_out = [ScanLeftOut("reference", "too slow", cell, 12.5)]
     record.errors = [ScanError("chunked", "random", "out", 64, None)]
@@ -139,7 +139,7 @@ def test_what_does_not_fit_carries_its_estimate(tmp_path: Path) -> None:
     lines: list[str] = []
     scan_study.run(plan, record, lines.append)
     left_out = [entry for entry in record.left_out if entry.backend == "reference"]
-    assert [entry.cell for entry in left_out] == [Cell(1, 32_768, FORWARD)]
+    assert [entry.cell for entry in left_out] == [ScanCell(1, 32_768, FORWARD)]
     (short,) = [m for m in record.measurements if m.backend == "reference"]
     median = sorted(short.runtime.samples_ms)[len(short.runtime.samples_ms) // 2]
     assert left_out[0].estimate_s == pytest.approx(median / 1e3 * 512, rel=0.5)
@@ -150,7 +150,7 @@ def test_what_does_not_fit_carries_its_estimate(tmp_path: Path) -> None:
 def test_what_needs_more_memory_than_is_free_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = small_plan(tmp_path, "--lengths", "64", "128", "--directions", "forward")
     record = plain_record(plan)
-    needed = least_bytes(Cell(1, 128, FORWARD), 120, 16, "fp32")
+    needed = least_bytes(ScanCell(1, 128, FORWARD), 120, 16, "fp32")
     monkeypatch.setattr(scan_study, "_free_bytes", lambda device: needed)
     scan_study.run(plan, record, lambda line: None)
     assert {m.cell.length for m in record.measurements} == {64}
@@ -159,8 +159,8 @@ def test_what_needs_more_memory_than_is_free_is_left_out(tmp_path: Path, monkeyp
 
 
 def test_memory_is_estimated_by_tokens() -> None:
-    small = scan_measurement(Cell(1, 1000, FORWARD), "chunked", 1.0, memory=Memory("m", 5100, None, 0))
-    cell = Cell(2, 2000, FORWARD)
+    small = scan_measurement(ScanCell(1, 1000, FORWARD), "chunked", 1.0, memory=Memory("m", 5100, None, 0))
+    cell = ScanCell(2, 2000, FORWARD)
     expected = least_bytes(cell, 120, 16, "fp32") + 4 * 5000
     assert scan_study.estimate_bytes(scan_record([small]), "chunked", cell) == expected
 
@@ -176,7 +176,7 @@ def test_an_interrupt_keeps_finished_cells(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         scan_study.run(plan, record, tell)
     kept = read_as(ScanRecord, tmp_path / record.file_name)
-    assert {m.cell for m in kept.measurements} == {Cell(1, 32, FORWARD), Cell(1, 64, FORWARD)}
+    assert {m.cell for m in kept.measurements} == {ScanCell(1, 32, FORWARD), ScanCell(1, 64, FORWARD)}
 
 
 def test_a_backend_that_does_not_start_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
@@ -193,12 +193,12 @@ def test_a_backend_that_does_not_start_is_left_out_and_the_others_go_on(tmp_path
 
 def test_default_cells() -> None:
     cells = _cells(arguments())
-    assert Cell(1, 172_890, FORWARD) in cells
-    assert Cell(1, 1_048_576, BOTH) in cells
+    assert ScanCell(1, 172_890, FORWARD) in cells
+    assert ScanCell(1, 1_048_576, BOTH) in cells
     assert [c.length for c in cells if c.batch == 64] == [4096, 4096]
     assert _cells(arguments("--lengths", "8", "8", "4", "--directions", "forward")) == [
-        Cell(1, 4, FORWARD),
-        Cell(1, 8, FORWARD),
+        ScanCell(1, 4, FORWARD),
+        ScanCell(1, 8, FORWARD),
     ]
     assert len(_cells(arguments("--batch", "2", "3", "--lengths", "5"))) == 4
 
@@ -262,7 +262,7 @@ def test_interrupted_command(tmp_path: Path) -> None:
                 break
         rest = run.stderr.read()
     assert run.returncode == 130
-    assert "interrupted; 2 finished measurements are in" in rest
+    assert "interrupted; what is finished is in" in rest
     assert "Traceback" not in rest
     (path,) = tmp_path.glob("*.json")
     assert len(json.loads(path.read_text(encoding="utf-8"))["measurements"]) == 2

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from bench.core.table import Table
 from bench.report import crops, scores, summary
 from bench.report.contents import DeviceReport
-from bench.report.document import Data, Fold, Picture, Section
+from bench.report.document import Data, Drawing, Fold, Section
 from bench.report.explain import finding_section
 from bench.report.headline import headline_rows, headline_table, order_markdown
 from bench.report.page import CONVENTIONS
@@ -89,7 +89,7 @@ def html_page(reports: Sequence[DeviceReport], left_out: Sequence[LeftOut]) -> b
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"prose": prose.html, "base64": lambda data: base64.b64encode(data).decode()}
-    environment.tests |= {kind.__name__.lower(): _is_a(kind) for kind in (Table, Picture, Data, Fold)}
+    environment.tests |= {kind.__name__.lower(): _is_a(kind) for kind in (Table, Drawing, Data, Fold)}
     text = environment.get_template("report.html.jinja").render(
         devices=[_view(report) for report in reports],
         left_out=left_out,

@@ -11,8 +11,8 @@ from bench.core.statistics import summarise
 from bench.measurement.runtime import measure_runtimes
 from bench.networks.choice import Choice
 from bench.networks.worker import Worker
-from bench.studies.arguments import Plan
 from bench.studies.comparison.comparison_record import Compared, ComparisonRecord, Process
+from bench.studies.profile.arguments import Plan
 from bench.studies.profile.subject import Subject, settle_weights, start_all
 
 

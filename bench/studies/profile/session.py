@@ -13,7 +13,7 @@ from bench.measurement.estimate import LONG_PASS_S, pass_estimate_s
 from bench.measurement.quality import measure_quality
 from bench.measurement.runtime import measure_runtimes, shortened
 from bench.networks.worker import Worker
-from bench.studies.arguments import ALL_FOUND, ALL_PUBLIC, Plan
+from bench.studies.profile.arguments import ALL_FOUND, ALL_PUBLIC, Plan
 from bench.studies.profile.subject import Subject, adopt, settle_weights, start_all
 from models.errors import EsrError
 

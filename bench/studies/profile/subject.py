@@ -19,7 +19,7 @@ from bench.networks.engine import DTYPES, Job
 from bench.networks.external.about import about_own
 from bench.networks.external.own import OwnNetwork
 from bench.networks.external.telling import flag_words, found_lines, tell_of_code
-from bench.studies.arguments import Plan
+from bench.studies.profile.arguments import Plan
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.scan import resolve_backend

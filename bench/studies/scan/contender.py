@@ -13,7 +13,7 @@ from bench.networks.engine import DTYPES, ColdPass
 from bench.networks.memory import allocator_peak, resident_growth
 from bench.networks.worker import explain
 from bench.studies.scan.inputs import Inputs, lay_out, random_inputs
-from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanSettings
+from bench.studies.scan.scan_record import BOTH, FORWARD, ScanCell, ScanSettings
 from models.errors import EsrError
 from models.scan import list_backends, selective_scan
 
@@ -59,7 +59,7 @@ def list_variants(device: str) -> list[Variant]:
 class Contender:
     """A `bench.measurement.runtime.Contestant`: its pass is one scan, or one with the gradients of all inputs."""
 
-    def __init__(self, variant: Variant, cell: Cell, inputs: Inputs, device: torch.device) -> None:
+    def __init__(self, variant: Variant, cell: ScanCell, inputs: Inputs, device: torch.device) -> None:
         self.name, self.variant, self.cell, self.device = variant.name, variant, cell, device
         self.inputs = lay_out(inputs, variant.channels_last, variant.multiple)
         self.grad: Tensor | None = None
@@ -141,7 +141,7 @@ class MemoryProbe:
             torch.set_num_threads(settings.threads)
         set_up(variant, settings, CPU)  # its memory is no part of a scan's
 
-    def measure(self, cell: Cell) -> Memory:
+    def measure(self, cell: ScanCell) -> Memory:
         """Peak growth of one call."""
         contender = Contender(self.variant, cell, cell_inputs(cell, self.settings, CPU), CPU)
         return resident_growth(contender.run)
@@ -150,12 +150,12 @@ class MemoryProbe:
 def set_up(variant: Variant, settings: ScanSettings, device: torch.device) -> None:
     """Let a backend do what it does once in a process: load libraries, build, start threads. Raises EsrError."""
     for direction in (FORWARD, BOTH):
-        cell = Cell(1, SET_UP_LENGTH, direction)
+        cell = ScanCell(1, SET_UP_LENGTH, direction)
         contender = Contender(variant, cell, cell_inputs(cell, settings, device), device)
         _try(contender.run)
 
 
-def cell_inputs(cell: Cell, settings: ScanSettings, device: torch.device) -> Inputs:
+def cell_inputs(cell: ScanCell, settings: ScanSettings, device: torch.device) -> Inputs:
     """Random inputs of a cell."""
     return random_inputs(cell.batch, cell.length, settings.channels, settings.state, DTYPES[settings.precision], device)
 

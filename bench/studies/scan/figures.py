@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.core.record import Memory, in_turn
 from bench.core.statistics import Comparison, Timing, compare, summarise
-from bench.studies.scan.scan_record import FORWARD, Cell, Machine, Measurement, ScanRecord, ScanSettings
+from bench.studies.scan.scan_record import FORWARD, Machine, Measurement, ScanCell, ScanRecord, ScanSettings
 
 NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 EXPONENTIALS_PER_CLOCK = 16  # of a multiprocessor, compute capability 7.0 to 10.0
@@ -58,7 +58,7 @@ class Row:
         return self.floors.largest_ms / self.timing.median_ms
 
 
-def least_bytes(cell: Cell, channels: int, state: int, precision: str) -> int:
+def least_bytes(cell: ScanCell, channels: int, state: int, precision: str) -> int:
     """Bytes that any scan must move.
 
     Forward: u, delta, z, B and C in, out out. Backward: the same and out's gradient in, the gradients of those five
@@ -74,7 +74,7 @@ def copy_rate(machine: Machine) -> float:
     return machine.copy_bytes / (summarise(machine.copy_samples_ms).median_ms / 1e3)
 
 
-def floors(cell: Cell, settings: ScanSettings, machine: Machine) -> Floors:
+def floors(cell: ScanCell, settings: ScanSettings, machine: Machine) -> Floors:
     """The floors of one cell."""
     bytes_ms = least_bytes(cell, settings.channels, settings.state, settings.precision) / copy_rate(machine) * 1e3
     if not (machine.multiprocessors and machine.max_clock_mhz):
@@ -98,15 +98,15 @@ def rows(record: ScanRecord) -> list[Row]:
     return [_row(m, record, found) for m in ordered]
 
 
-def timed_apart(record: ScanRecord) -> list[Cell]:
+def timed_apart(record: ScanRecord) -> list[ScanCell]:
     """Cells whose backends were not all sampled in turn, so that some of their times do not compare."""
-    runs: dict[Cell, set[str]] = {}
+    runs: dict[ScanCell, set[str]] = {}
     for m in record.measurements:
         runs.setdefault(m.cell, set()).add(m.runtime.run)
     return [cell for cell, found in runs.items() if len(found) > 1]
 
 
-def _row(m: Measurement, record: ScanRecord, found: dict[tuple[Cell, str], Measurement]) -> Row:
+def _row(m: Measurement, record: ScanRecord, found: dict[tuple[ScanCell, str], Measurement]) -> Row:
     timing = summarise(m.runtime.samples_ms)
     speedups = {
         name: compare(found[m.cell, name].runtime.samples_ms, m.runtime.samples_ms)

@@ -18,7 +18,7 @@ BOTH: Direction = "forward+backward"
 
 
 @dataclass(frozen=True)
-class Cell:
+class ScanCell:
     """One question: how long does this scan take?"""
 
     batch: int
@@ -71,7 +71,7 @@ class Measurement:
         result_bytes: output, and gradients if there are any: what every backend must allocate.
     """
 
-    cell: Cell
+    cell: ScanCell
     backend: str
     runtime: Runtime
     how: str
@@ -102,7 +102,7 @@ class ScanLeftOut:
 
     backend: str
     reason: str
-    cell: Cell | None = None
+    cell: ScanCell | None = None
     estimate_s: float | None = None
 
     @property

@@ -20,7 +20,7 @@ from bench.studies.scan.contender import OUT_OF_MEMORY, Contender, MemoryProbe, 
 from bench.studies.scan.errors import NETWORKS, measure_errors
 from bench.studies.scan.figures import extra_bytes, least_bytes
 from bench.studies.scan.machine import find_rivals, measure_machine
-from bench.studies.scan.scan_record import Cell, Measurement, ScanLeftOut, ScanRecord, ScanSettings
+from bench.studies.scan.scan_record import Measurement, ScanCell, ScanLeftOut, ScanRecord, ScanSettings
 from models.errors import EsrError
 
 FREE_SHARE = 0.9  # of the free memory that a cell may take
@@ -33,7 +33,7 @@ class ScanPlan:
     device: torch.device
     settings: ScanSettings
     variants: list[Variant]
-    cells: list[Cell]
+    cells: list[ScanCell]
     measure: frozenset[str]  # of "time", "memory" (which goes with "time"), "errors"
     runs: int
     time_budget_s: float  # for each backend in each cell
@@ -76,7 +76,7 @@ def run(plan: ScanPlan, record: ScanRecord, tell: Tell) -> ScanRecord:
     return save(record, plan.out)
 
 
-def has_cell(plan: ScanPlan, record: ScanRecord, cell: Cell) -> bool:
+def has_cell(plan: ScanPlan, record: ScanRecord, cell: ScanCell) -> bool:
     """Whether `record` answers for every backend of the plan, all of them sampled in one run.
 
     Where one is missing all are measured again, since times of different runs compare with nothing.
@@ -133,7 +133,9 @@ def _start_probes(plan: ScanPlan, stack: ExitStack) -> dict[str, Remote]:
     return probes
 
 
-def _measure_cell(plan: ScanPlan, record: ScanRecord, cell: Cell, probes: dict[str, Remote], progress: Step) -> None:
+def _measure_cell(
+    plan: ScanPlan, record: ScanRecord, cell: ScanCell, probes: dict[str, Remote], progress: Step
+) -> None:
     able = []
     record.measurements = [m for m in record.measurements if m.cell != cell]
     record.left_out = [e for e in record.left_out if e.cell != cell]
@@ -157,12 +159,12 @@ def _measure_cell(plan: ScanPlan, record: ScanRecord, cell: Cell, probes: dict[s
     record.measurements += measured
 
 
-def _times_text(record: ScanRecord, cell: Cell) -> str:
+def _times_text(record: ScanRecord, cell: ScanCell) -> str:
     timings = {m.backend: summarise(m.runtime.samples_ms) for m in record.measurements if m.cell == cell}
     return ", ".join(f"{name} {t.median_ms:,.4g} ms" for name, t in timings.items()) or "nothing measured"
 
 
-def _time(plan: ScanPlan, record: ScanRecord, cell: Cell, able: list[Variant], progress: Step) -> list[Measurement]:
+def _time(plan: ScanPlan, record: ScanRecord, cell: ScanCell, able: list[Variant], progress: Step) -> list[Measurement]:
     """All backends that can, in turn, on the same inputs."""
     inputs = cell_inputs(cell, plan.settings, plan.device)
     contenders = [Contender(variant, cell, inputs, plan.device) for variant in able]
@@ -186,7 +188,7 @@ def _time(plan: ScanPlan, record: ScanRecord, cell: Cell, able: list[Variant], p
     return measured
 
 
-def _too_much(plan: ScanPlan, record: ScanRecord, variant: Variant, cell: Cell) -> ScanLeftOut | None:
+def _too_much(plan: ScanPlan, record: ScanRecord, variant: Variant, cell: ScanCell) -> ScanLeftOut | None:
     """Why a cell would take longer than its budget or more memory than there is; None if it should not."""
     passes = estimate_s(record, variant.name, cell)
     if passes is not None and 2 * passes > plan.time_budget_s:  # the first pass and one sample
@@ -199,7 +201,7 @@ def _too_much(plan: ScanPlan, record: ScanRecord, variant: Variant, cell: Cell) 
     return None
 
 
-def estimate_s(record: ScanRecord, backend: str, cell: Cell) -> float | None:
+def estimate_s(record: ScanRecord, backend: str, cell: ScanCell) -> float | None:
     """Seconds of one call, from the other cells measured in this direction and by tokens; None if there are none.
 
     The least of them, since what a short sequence takes is mostly overhead.
@@ -212,7 +214,7 @@ def estimate_s(record: ScanRecord, backend: str, cell: Cell) -> float | None:
     return min(estimates, default=None)
 
 
-def estimate_bytes(record: ScanRecord, backend: str, cell: Cell) -> float:
+def estimate_bytes(record: ScanRecord, backend: str, cell: ScanCell) -> float:
     """Memory of a cell: what must be moved lives somewhere, and what the backend took beyond, scaled by tokens."""
     s = record.settings
     extra = [

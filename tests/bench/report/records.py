@@ -34,7 +34,7 @@ from bench.studies.attribution.attribution_record import (
     Patch,
     png_text,
 )
-from bench.studies.scan.scan_record import Cell, Machine, Measurement, ScanRecord, ScanSettings
+from bench.studies.scan.scan_record import Machine, Measurement, ScanCell, ScanRecord, ScanSettings
 
 PIXELS = 256 * 256
 SETS = ("Set5", "Set14", "B100")
@@ -254,7 +254,7 @@ def scan_record(measurements: list[Measurement], device: str = "cpu", threads: i
     )
 
 
-def scan_measurement(cell: Cell, backend: str, median_ms: float, memory: Memory | None = None) -> Measurement:
+def scan_measurement(cell: ScanCell, backend: str, median_ms: float, memory: Memory | None = None) -> Measurement:
     """Nine samples around `median_ms`, 100 bytes of results."""
     return Measurement(cell, backend, runtime(median_ms), "calls", 100, memory=memory)
 

@@ -15,7 +15,7 @@ from bench.report.sections import study_sections
 from bench.report.studies import Studies, load_studies
 from bench.studies.accuracy.accuracy_record import AccuracyVariant
 from bench.studies.scan.figures import rows
-from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError, ScanLeftOut, ScanRecord
+from bench.studies.scan.scan_record import BOTH, FORWARD, ScanCell, ScanError, ScanLeftOut, ScanRecord
 from tests.bench.report.records import (
     BASE,
     EXACT,
@@ -30,7 +30,12 @@ BF16 = AccuracyVariant("bf16", "native", {"fused": True})
 
 
 def small_scan() -> ScanRecord:
-    cells = [Cell(1, 1024, FORWARD), Cell(1, 4096, FORWARD), Cell(1, 1024, BOTH), Cell(64, 4096, FORWARD)]
+    cells = [
+        ScanCell(1, 1024, FORWARD),
+        ScanCell(1, 4096, FORWARD),
+        ScanCell(1, 1024, BOTH),
+        ScanCell(64, 4096, FORWARD),
+    ]
     measured = [
         scan_measurement(cell, name, factor * cell.tokens / 1024)
         for cell in cells
@@ -38,7 +43,7 @@ def small_scan() -> ScanRecord:
     ]
     record = scan_record(measured)
     record.errors = [ScanError("native", "random", "out", 4096, 1.5e-7)]
-    record.left_out = [ScanLeftOut("reference", "one call would take about 99 s", Cell(1, 65_536, FORWARD), 99.0)]
+    record.left_out = [ScanLeftOut("reference", "one call would take about 99 s", ScanCell(1, 65_536, FORWARD), 99.0)]
     return record
 
 
@@ -65,7 +70,7 @@ def test_scan_table_by_hand() -> None:
 
 
 def test_a_gpu_has_the_other_floors_and_its_rivals() -> None:
-    record = scan_record([scan_measurement(Cell(1, 1024, FORWARD), "chunked", 1.0)], device="cuda", threads=None)
+    record = scan_record([scan_measurement(ScanCell(1, 1024, FORWARD), "chunked", 1.0)], device="cuda", threads=None)
     record.measurements[0].eager_ms = [1.5, 1.5, 1.5]
     record.machine.multiprocessors, record.machine.max_clock_mhz, record.machine.lanes = 100, 2000.0, 128
     (line,) = lines(time_table(record))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from bench.core.record import Runtime, Skipped, WeightsInfo
 from bench.core.render import to_csv, to_markdown
-from bench.report.compared import Compared
 from bench.report.document import markdown
 from bench.report.lookup import DeviceRecords
 from bench.report.paper_table import PaperTable
+from bench.report.reproduction import Reproduction
 from bench.report.summary import environment_table, measured_data, measured_section
 from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
@@ -17,7 +17,7 @@ from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import complexity, quality, record, runtime
 
 
-def cell(table: PaperTable, network: str, quantity: str) -> Compared:
+def cell(table: PaperTable, network: str, quantity: str) -> Reproduction:
     """The comparison of one network and quantity."""
     return next(c for c in table.found if (c.network.label, c.quantity.name) == (network, quantity))
 

@@ -16,7 +16,7 @@ from bench.report.studies import Studies
 from bench.report.web import appendix
 from bench.report.web.page import TEMPLATES, charting_library
 from bench.studies.attribution.attribution_record import Attributed, BlurPath, Grid, LamRecord, Patch
-from bench.studies.scan.scan_record import FORWARD, Cell
+from bench.studies.scan.scan_record import FORWARD, ScanCell
 from tests.bench.report.crops import crop_record, place
 from tests.bench.report.records import (
     BASE,
@@ -121,7 +121,7 @@ def test_unusable_records_are_named(full_folder: Path) -> None:
 def test_studies_are_shown_and_their_records_listed(full_folder: Path) -> None:
     lost = Attributed("dvmsr", {}, "DVMSR", 4, WeightsInfo("official"), None, "cpu", "Test CPU", 2, "2026", {"os": "X"})
     kept = {
-        "scan": scan_record([scan_measurement(Cell(1, 1024, FORWARD), "native", 1.0)]),
+        "scan": scan_record([scan_measurement(ScanCell(1, 1024, FORWARD), "native", 1.0)]),
         "accuracy": accuracy_record([accuracy_result(BASE, 32.0, 0)]),
         "attribution": lam_record(lost),
     }

@@ -6,19 +6,19 @@ import pytest
 
 from bench.core.record import Memory
 from bench.studies.scan.figures import copy_rate, extra_bytes, floors, least_bytes, rows, worst_errors
-from bench.studies.scan.scan_record import BOTH, FORWARD, Cell, ScanError
+from bench.studies.scan.scan_record import BOTH, FORWARD, ScanCell, ScanError
 from tests.bench.report.records import scan_measurement, scan_record
 
 
 @pytest.mark.parametrize(
     ("cell", "precision", "expected"),
     [
-        (Cell(1, 65_536, FORWARD), "fp32", 134_217_728),  # 65,536 x (4 x 120 + 2 x 16) x 4
-        (Cell(1, 65_536, BOTH), "fp32", 371_195_904),  # 65,536 x (11 x 120 + 6 x 16) x 4
-        (Cell(64, 4096, FORWARD), "bf16", 268_435_456),  # 262,144 x 512 x 2
+        (ScanCell(1, 65_536, FORWARD), "fp32", 134_217_728),  # 65,536 x (4 x 120 + 2 x 16) x 4
+        (ScanCell(1, 65_536, BOTH), "fp32", 371_195_904),  # 65,536 x (11 x 120 + 6 x 16) x 4
+        (ScanCell(64, 4096, FORWARD), "bf16", 268_435_456),  # 262,144 x 512 x 2
     ],
 )
-def test_least_bytes_by_hand(cell: Cell, precision: str, expected: int) -> None:
+def test_least_bytes_by_hand(cell: ScanCell, precision: str, expected: int) -> None:
     assert least_bytes(cell, 120, 16, precision) == expected
 
 
@@ -28,26 +28,26 @@ def test_floors_of_a_gpu_by_hand() -> None:
     record.machine.copy_bytes, record.machine.copy_samples_ms = 2_000_000_000, [0.4, 0.5, 9.0]
     record.machine.multiprocessors, record.machine.max_clock_mhz, record.machine.lanes = 100, 2000.0, 128
     assert copy_rate(record.machine) == 4e12
-    f = floors(Cell(1, 10_000, FORWARD), record.settings, record.machine)
+    f = floors(ScanCell(1, 10_000, FORWARD), record.settings, record.machine)
     assert f.bytes_ms == pytest.approx(10_000 * 512 * 4 / 4e12 * 1e3)
     assert f.exponentials_ms == pytest.approx(10_000 * 120 * 16 / (16 * 100 * 2e9) * 1e3)
     assert f.exponentials_twice_ms == pytest.approx(2 * 0.006)
     assert f.multiply_adds_ms == pytest.approx(4 * 10_000 * 120 * 16 / (128 * 100 * 2e9) * 1e3)
     assert f.largest_ms == f.exponentials_twice_ms
-    both = floors(Cell(1, 10_000, BOTH), record.settings, record.machine)
+    both = floors(ScanCell(1, 10_000, BOTH), record.settings, record.machine)
     assert both.exponentials_ms == pytest.approx(2 * 0.006)
     assert both.multiply_adds_ms == pytest.approx(15 / 4 * 0.003)
 
 
 def test_a_cpu_has_the_bytes_alone() -> None:
     record = scan_record([])
-    f = floors(Cell(1, 1000, FORWARD), record.settings, record.machine)
+    f = floors(ScanCell(1, 1000, FORWARD), record.settings, record.machine)
     assert (f.exponentials_ms, f.exponentials_twice_ms, f.multiply_adds_ms) == (None, None, None)
     assert f.largest_ms == f.bytes_ms == pytest.approx(1000 * 512 * 4 / 10e9 * 1e3)
 
 
 def test_rows_compare_within_a_cell() -> None:
-    one, other = Cell(1, 1024, FORWARD), Cell(1, 4096, FORWARD)
+    one, other = ScanCell(1, 1024, FORWARD), ScanCell(1, 4096, FORWARD)
     record = scan_record(
         [
             scan_measurement(one, "reference", 100.0),

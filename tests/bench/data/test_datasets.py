@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import datasets
+from bench.data import download
 from bench.data.datasets import Dataset, ImagePair, find_dataset, list_datasets, read_rgb
 from bench.data.imresize import imresize
 from models.errors import EsrError
@@ -86,7 +86,7 @@ def test_layouts(tmp_path: Path, name: str, hr: str, lr: str | None) -> None:
     assert [pair.name for pair in found.pairs] == ["a", "b", "c"]
     assert [pair.hr for pair in found.pairs] == [tmp_path / hr / f"{n}.png" for n in "abc"]
     assert [pair.lr for pair in found.pairs] == [tmp_path / lr / f"{n}x4.png" if lr else None for n in "abc"]
-    assert found.lr_source == ("files" if lr else "made by bench.data.imresize")
+    assert found.lr_source == ("files" if lr else "made by bench.imresize")
     assert found.pairs[0].load().lr.shape == (4, 6, 3)
 
 
@@ -294,7 +294,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple
                 url = f"http://127.0.0.1:{server.server_port}/{name}/{relative}"
                 lines.append(f"{name}\t{relative}\t{len(content)}\t{hashlib.sha256(content).hexdigest()}\t{url}")
         (tmp_path / "sources.tsv").write_text("\n".join(lines) + "\n")
-        monkeypatch.setattr(datasets, "SOURCES", tmp_path / "sources.tsv")
+        monkeypatch.setattr(download, "SOURCES", tmp_path / "sources.tsv")
         yield folder, asked
         server.shutdown()
 
@@ -357,7 +357,7 @@ def real_data() -> Path:
 
 def test_photos() -> None:
     found = find_dataset("photos", None, allow_download=False)
-    assert found.lr_source == "made by bench.data.imresize"
+    assert found.lr_source == "made by bench.imresize"
     for pair in found.pairs:
         loaded = pair.load()
         h, w, _ = loaded.lr.shape
@@ -366,7 +366,7 @@ def test_photos() -> None:
 
 
 def test_sources() -> None:
-    with datasets.SOURCES.open() as file:
+    with download.SOURCES.open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     counts = {name: sum(row["dataset"] == name for row in rows) for name in list_datasets()}
     assert {n: c for n, c in counts.items() if c} == {
@@ -394,7 +394,7 @@ def test_real_sets_load(real_data: Path, name: str, count: int, notes: list[str]
 @pytest.mark.parametrize("name", ["Set5", "Set14", "B100"])
 def test_real_files_are_the_published_ones(real_data: Path, name: str) -> None:
     folder = real_data / "images" / name
-    with datasets.SOURCES.open() as file:
+    with download.SOURCES.open() as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["dataset"] == name]
     for row in rows:
         content = (folder / row["file"]).read_bytes()

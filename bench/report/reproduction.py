@@ -50,7 +50,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Reproduction:
     """One published number beside the measured one, both in `quantity.unit`."""
 
     network: Network
@@ -89,7 +89,7 @@ class Compared:
         return Query(self.network.model or "", q.figure, self.network.options, q.size, q.ntire_compat)
 
 
-def compare_with_paper(device: DeviceRecords, network: Network, quantity: Quantity) -> Compared:
+def compare_with_paper(device: DeviceRecords, network: Network, quantity: Quantity) -> Reproduction:
     """Look up both sides of one comparison."""
     row, column = network.published, quantity.paper
     paper = row.number(column) if row and column else None
@@ -97,12 +97,12 @@ def compare_with_paper(device: DeviceRecords, network: Network, quantity: Quanti
     if paper is not None and quantity.paper_scale != 1:
         paper *= quantity.paper_scale
         text = f"{paper:g}"
-    empty = Compared(network, quantity, paper, text or NONE, None)
+    empty = Reproduction(network, quantity, paper, text or NONE, None)
     found = device.find(empty.query) if network.model else None
     if found is None:
         return empty
     timing = figures.timing(found.record) if quantity.figure == "runtime.median_ms" else None
-    return Compared(
+    return Reproduction(
         network,
         quantity,
         paper,
@@ -121,9 +121,9 @@ def weights_text(record: Record) -> str:
     return f"custom {(w.sha256 or '')[:8]}".strip() if w.status == "custom" else w.status
 
 
-def compared_table(title: str, key: str, device: DeviceRecords, found: Sequence[Compared]) -> Table:
+def reproduction_table(title: str, key: str, device: DeviceRecords, found: Sequence[Reproduction]) -> Table:
     """One a line, with raw numbers and the record that each measured value comes from: a table for files."""
-    columns: list[Column[Compared]] = [
+    columns: list[Column[Reproduction]] = [
         raw("network", lambda c: c.network.label),
         raw("quantity", lambda c: c.quantity.name),
         raw("unit", lambda c: c.quantity.unit),

@@ -19,7 +19,7 @@ from bench.core.record import Memory, Skipped
 from bench.core.record_file import read_as, read_record
 from bench.core.store import find, save
 from bench.studies.comparison.comparison_record import ComparisonRecord
-from bench.studies.scan.scan_record import FORWARD, Cell, ScanLeftOut, ScanRecord
+from bench.studies.scan.scan_record import FORWARD, ScanCell, ScanLeftOut, ScanRecord
 from models.errors import EsrError
 from tests.bench.report.records import complexity, quality, record, runtime, scan_measurement, scan_record
 from tests.bench.test_compare import comparison, network
@@ -174,7 +174,7 @@ def test_options_are_the_same_read_back(tmp_path: Path) -> None:
 
 
 def test_what_is_timed_in_turn_is_replaced_together_or_not_at_all(tmp_path: Path) -> None:
-    cell = Cell(1, 64, FORWARD)
+    cell = ScanCell(1, 64, FORWARD)
 
     def measured(run: str, cut: bool, *backends: str) -> ScanRecord:
         found = [scan_measurement(cell, name, 1.0, memory=Memory("m", 1, None, 0)) for name in backends]
@@ -193,7 +193,7 @@ def test_what_is_timed_in_turn_is_replaced_together_or_not_at_all(tmp_path: Path
 
 
 def test_a_time_alone_keeps_the_memory(tmp_path: Path) -> None:
-    cell = Cell(1, 64, FORWARD)
+    cell = ScanCell(1, 64, FORWARD)
     path = write_record(scan_record([scan_measurement(cell, "chunked", 1.0, memory=Memory("m", 7, None, 0))]), tmp_path)
     again = scan_record([scan_measurement(cell, "chunked", 2.0)])
     again.left_out = [ScanLeftOut("chunked", "memory failed: no room", cell), ScanLeftOut("warp", "failed: no GPU")]

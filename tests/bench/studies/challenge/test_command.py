@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench.studies.challenge.layout import read_checkout
 from models.errors import EsrError
-from tests.bench.challenge.checkout import make_checkout
+from tests.bench.studies.challenge.checkout import make_checkout
 from tests.commands import ROOT, run, start
 
 QUICK = ("--device", "cpu", "--threads", "1", "--input-size", "32", "--runs", "8", "--time-budget", "2")

@@ -7,8 +7,8 @@ import pytest
 from bench.measurement import estimate
 from bench.measurement.estimate import multiply_add_rate, pass_estimate_s
 from bench.networks.choice import parse_choice
-from bench.studies.arguments import build_parser, make_plan
 from bench.studies.profile import session
+from bench.studies.profile.arguments import build_parser, make_plan
 from bench.studies.profile.subject import start
 from tests.bench.report.records import complexity, record
 

@@ -14,7 +14,7 @@ from bench.studies.challenge.layout import read_checkout
 from bench.studies.challenge.sandbox import MARK
 from bench.studies.challenge.session import Plan, run
 from bench.studies.challenge.team_record import TeamRecord
-from tests.bench.challenge.checkout import make_checkout
+from tests.bench.studies.challenge.checkout import make_checkout
 
 # id -> body of a network, and what its record must say: "notes" or "reason", and words of it.
 TRAPS: dict[int, tuple[str, str, str]] = {

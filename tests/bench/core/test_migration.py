@@ -71,11 +71,11 @@ def test_a_folder_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_committed_records_are_of_this_version() -> None:
-    for path in (Path(__file__).parents[2] / "reports").glob("*/records/**/*.json"):
+    for path in (Path(__file__).parents[3] / "reports").glob("*/records/**/*.json"):
         data = json.loads(path.read_text(encoding="utf-8"))
         assert data["schema"] == 2
         assert read_record(path).file_name == path.name
-    for path in (Path(__file__).parents[2] / "reports").glob("*/scan/*.json"):
+    for path in (Path(__file__).parents[3] / "reports").glob("*/scan/*.json"):
         assert read_as(ScanRecord, path).file_name == path.name
 
 

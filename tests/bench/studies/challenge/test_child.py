@@ -11,9 +11,9 @@ from bench.studies.challenge.layout import read_checkout
 from bench.studies.challenge.sandbox import Sandbox
 from models.errors import EsrError
 from models.mamba import Mamba
-from tests.bench.challenge.checkout import make_checkout
+from tests.bench.studies.challenge.checkout import make_checkout
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 JOB = {"device": "cpu", "threads": 1, "size": 32, "unsafe": False}
 SET_UP = f"""
 import sys, types

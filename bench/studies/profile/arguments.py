@@ -11,15 +11,25 @@ from bench.data.datasets import list_datasets
 from bench.measurement.runtime import RUNS
 from bench.networks.choice import Choice, parse_choice, parse_options, refuse_options
 from bench.networks.external.flags import check_conditions, with_flags
+from bench.studies.flags import (
+    PRECISIONS,
+    add_budget,
+    add_data_dir,
+    add_device,
+    add_store,
+    check_paths,
+    check_positive,
+    make_parser,
+    parse_size,
+    settle_device,
+)
 from models import get_spec, list_models
 from models.errors import EsrError
 from models.scan import BACKENDS
 from models.weights import DATA_VARIABLE, options_in
 
 PARTS = ("runtime", "memory", "quality")
-PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 TIME_BUDGET_S = 20.0
-MOST_THREADS = 1024
 # As a data set's name: every set on this machine, or scikit-image's photographs if none is; or, beside those that are
 # here, every one that has a public address.
 ALL_FOUND, ALL_PUBLIC = "available", "all"
@@ -65,12 +75,8 @@ class Plan:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser; help shows every default."""
-    parser = argparse.ArgumentParser(
-        prog="profile.py",
-        description="Measure super-resolution networks: counts, runtime, memory, PSNR and SSIM.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    about = "Measure super-resolution networks: counts, runtime, memory, PSNR and SSIM."
+    parser = make_parser("profile.py", about, EXAMPLES)
     add = parser.add_argument
     add(
         "--model",
@@ -102,36 +108,25 @@ def build_parser() -> argparse.ArgumentParser:
         help="data sets, in full; 'available': those found, 'all': downloaded too (default: found, within the budget)",
     )
     add("--limit", type=int, metavar="N", help="the first N images of each data set only, which is then called so")
-    add_timing_arguments(parser, "each measurement of each network")
+    add_timing_arguments(parser, "measurement of each network")
     add("--ntire-compat", action="store_true", help="time as the challenge script: no warm-up, one pass an image, mean")
     add("--measure", nargs="+", choices=["counts", *PARTS], default=list(PARTS), help="(default: everything)")
-    add("--out", type=Path, default=Path("results/records"), help="folder of records (default: results/records)")
-    add("--reuse", action="store_true", help="keep what a finished record in --out already holds, measure the rest")
+    add_store(parser, "records", "the figures")
     add("--json", action="store_true", help="print the records as JSON instead of a table")
     return parser
 
 
 def add_timing_arguments(parser: argparse.ArgumentParser, budget_of: str) -> None:
-    """The flags of a timed pass, for every command that makes a Plan. `budget_of`: what one time budget is for."""
+    """The flags of a timed pass, for every command that makes a Plan. `budget_of`: what a budget is for."""
     add = parser.add_argument
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, a GPU where there is one)")
-    add("--data-dir", type=Path, metavar="PATH", help="folder of images/ and weights/ (default: $ESR_DATA, the cache)")
+    add_device(parser, PRECISIONS, "(default: fp32, with TF32 off)")
+    add_data_dir(parser)
     add("--input-size", default="256", metavar="N|HxW", help="LR input of counts, runtime and memory (default: 256)")
-    add("--precision", default="fp32", choices=PRECISIONS, help="(default: fp32, with TF32 off)")
     add("--channels-last", action="store_true", help="NHWC memory format")
     add("--compile", action="store_true", help="torch.compile the network")
     add("--cuda-graph", action="store_true", help="time the fixed input as a replayed CUDA graph; no quality")
     add("--backend", choices=["auto", *BACKENDS], help="selective scan (default: auto, or $ESR_SCAN_BACKEND)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    runs = " or ".join(f"{n} on {d}" for d, n in RUNS.items())
-    add("--runs", type=int, metavar="N", help=f"samples of the runtime (default: {runs})")
-    add(
-        "--time-budget",
-        type=float,
-        default=TIME_BUDGET_S,
-        metavar="S",
-        help=f"seconds for {budget_of}, at least one sample (default: {TIME_BUDGET_S:.0f})",
-    )
+    add_budget(parser, RUNS, TIME_BUDGET_S, budget_of)
 
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
@@ -147,16 +142,11 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         raise EsrError(f"${DATA_VARIABLE} is {named}, which is not a folder; correct or unset it")
     if arguments.cuda_graph and arguments.data:
         raise EsrError("--cuda-graph replays one input and cannot run --data's images; leave one of them out")
-    device = parse_device(arguments.device)
-    _check_gpu_only(arguments, device)
     height, width = parse_size(arguments.input_size)
-    given = [n for n in (arguments.threads, arguments.runs, arguments.time_budget, arguments.limit) if n is not None]
-    if not all(0 < n < float("inf") for n in given):  # false for nan too
-        raise EsrError("--threads, --runs, --time-budget and --limit must be positive and finite")
-    if (arguments.threads or 1) > MOST_THREADS:
-        raise EsrError(f"--threads {arguments.threads} is more than any machine has; at most {MOST_THREADS}")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    check_positive(arguments, "runs", "time_budget", "limit")
+    device, threads = settle_device(arguments)
+    if arguments.cuda_graph and device.type != "cuda":
+        raise EsrError("--cuda-graph needs a CUDA device; leave it out, or use --device cuda")
     weights = None if own else arguments.weights
     common = {**(options_in(weights, choices[0].name) if weights else {}), **parse_options(arguments.model_args, own)}
     for choice in choices:
@@ -174,7 +164,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         compile=arguments.compile,
         cuda_graph=arguments.cuda_graph,
         backend=arguments.backend,
-        threads=torch.get_num_threads() if device.type == "cpu" else None,
+        threads=threads,
         runs=arguments.runs or RUNS[device.type],
         time_budget_s=arguments.time_budget,
         ntire_compat=arguments.ntire_compat,
@@ -185,70 +175,6 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         out=arguments.out,
         reuse=arguments.reuse,
     )
-
-
-def check_paths(arguments: argparse.Namespace) -> None:
-    """Raise EsrError for a file or folder of the user's that is not there."""
-    if arguments.weights and not arguments.weights.is_file():
-        raise EsrError(f"--weights {arguments.weights} does not exist")
-    if arguments.data_dir and not arguments.data_dir.is_dir():
-        raise EsrError(f"--data-dir {arguments.data_dir} is not a folder; name one that holds images/ or weights/")
-
-
-def parse_device(text: str) -> torch.device:
-    """Read "auto", "cpu", "cuda" or "cuda:N", and check that it is there."""
-    if text == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(text)
-    except RuntimeError:
-        raise EsrError(f"--device {text} is not a device; use auto, cpu, cuda or cuda:N") from None
-    if device.type not in ("cpu", "cuda"):
-        raise EsrError(f"--device {text} is not supported; use cpu or cuda")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise EsrError(f"--device {text}: no CUDA device is available here; use --device cpu")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise EsrError(f"--device {text}: this machine has {torch.cuda.device_count()} GPU(s), counted from cuda:0")
-    return device
-
-
-def settle_threads(threads: int | None, device: torch.device) -> int | None:
-    """Let PyTorch use as many CPU threads as --threads says; returns how many it uses, None on a GPU.
-
-    Raises EsrError for a number that no machine has.
-    """
-    if threads is not None and not 0 < threads <= MOST_THREADS:
-        raise EsrError(f"--threads {threads} must be from 1 to {MOST_THREADS}")
-    if threads:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads() if device.type == "cpu" else None
-
-
-def parse_square(flag: str, text: str, pixels: str, example: str) -> tuple[int, int, int]:
-    """Read "x,y,size". Raises EsrError for anything else, naming `flag`, what `pixels` they are, and an `example`."""
-    parts = text.split(",")
-    if len(parts) != 3 or not all(p.strip().isascii() and p.strip().isdigit() and len(p) < 8 for p in parts):
-        raise EsrError(f"{flag} {text} is not X,Y,SIZE in {pixels}, such as {example}")
-    x, y, size = map(int, parts)
-    return x, y, size
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read "256" or "339x510" as (height, width) in pixels."""
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(
-        side.isascii() and side.isdigit() and len(side) < 8 and int(side) > 0 for side in sides
-    ):
-        raise EsrError(f"--input-size {text} is not a size; write N or HxW in pixels, such as 256 or 339x510")
-    return int(sides[0]), int(sides[-1])
-
-
-def _check_gpu_only(arguments: argparse.Namespace, device: torch.device) -> None:
-    if device.type == "cuda":
-        return
-    for flag, given in (("--cuda-graph", arguments.cuda_graph), ("--precision tf32", arguments.precision == "tf32")):
-        if given:
-            raise EsrError(f"{flag} needs a CUDA device; leave it out, or use --device cuda")
 
 
 def describe_choices() -> str:

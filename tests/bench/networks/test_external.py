@@ -18,7 +18,7 @@ from bench.networks.external.exported import no_pickles
 from bench.networks.external.own import OwnNetwork
 from bench.networks.external.padding import Padded, pad
 from bench.networks.external.python_file import open_python
-from bench.studies.arguments import build_parser, make_plan
+from bench.studies.profile.arguments import build_parser, make_plan
 from models import create_model, get_spec
 from models.errors import EsrError
 from tests.bench.own_networks import CODE, MACS_PER_PIXEL, OUTPUTS_PER_PIXEL, PARAMETERS, write_code, write_weights
