@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     def work(tell: Tell) -> Finished:
         records: list[AccuracyRecord] = []
         for plan in make_plans(arguments, tell):
-            record = run(plan, tell)
+            (record,) = run(plan, tell).records
             stem = Path(record.file_name).stem
             page = f"# Accuracy\n\n{accuracy_section([record]).body}"
             files = {f"{stem}.csv": to_csv(accuracy_table([record])).encode(), f"{stem}.md": page.encode()}

@@ -16,7 +16,7 @@ from bench.core.record_file import write_files
 from bench.data.datasets import ImagePair, find_dataset, read_rgb
 from bench.networks.choice import parse_choice
 from bench.report.attribution import attribution_section, field_table, lam_table
-from bench.studies.attribution.attribution_record import BlurPath, Patch
+from bench.studies.attribution.attribution_record import BlurPath, FieldRecord, LamRecord, Patch
 from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture, run
 from bench.studies.flags import (
     add_data_dir,
@@ -46,12 +46,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
 
     def work(tell: Tell) -> Finished:
-        lams, fields, failed = run(make_plan(arguments), tell)
-        names = [record.file_name for record in (*lams, *fields)]
+        found = run(make_plan(arguments), tell)
+        lams = [record for record in found.records if isinstance(record, LamRecord)]
+        fields = [record for record in found.records if isinstance(record, FieldRecord)]
+        names = [record.file_name for record in found.records]
         if names:
             names += write_files(attribution_section(lams, fields).files(), arguments.out)
         tables = [lam_table(lams), field_table(fields)]
-        return Finished(tables, [arguments.out / name for name in names], failed=bool(failed))
+        return Finished(tables, [arguments.out / name for name in names], failed=found.failed)
 
     return carry_out_study(work, arguments.out)
 

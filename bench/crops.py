@@ -50,12 +50,12 @@ def main(argv: list[str] | None = None) -> int:
 
     def work(tell: Tell) -> Finished:
         plan = make_plan(arguments)
-        records, failed = run(plan, tell)
-        beside = _beside(records, plan)
-        names = [record.file_name for record in records]
+        found = run(plan, tell)
+        beside = _beside(found.records, plan)
+        names = [record.file_name for record in found.records]
         if beside:
             names += write_files(crops_section(beside).files(), arguments.out)
-        return Finished([crop_table(beside)], [arguments.out / name for name in names], failed=bool(failed))
+        return Finished([crop_table(beside)], [arguments.out / name for name in names], failed=found.failed)
 
     return carry_out_study(work, arguments.out)
 

@@ -10,7 +10,6 @@ import argparse
 
 from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
-from bench.core.store import find
 from bench.networks.choice import parse_choice
 from bench.report.roofline import kind_table, layer_table, network_table, titles
 from bench.studies.flags import (
@@ -24,9 +23,7 @@ from bench.studies.flags import (
     parse_size,
     settle_device,
 )
-from bench.studies.roofline.roofline_record import RooflineRecord
-from bench.studies.roofline.study import RooflinePlan, begin, run
-from models.errors import EsrError
+from bench.studies.roofline.study import RooflinePlan, run
 
 RUNS = {"cpu": 5, "cuda": 20}
 EXAMPLES = """examples:
@@ -44,15 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
 
     def work(tell: Tell) -> Finished:
-        records: list[RooflineRecord] = []
-        failed = False
-        for plan in make_plans(arguments):
-            try:
-                record = begin(plan)
-                records.append((find(record, plan.out) if arguments.reuse else None) or run(plan, record))
-            except EsrError as error:
-                failed = True
-                tell(f"failed: {error}")
+        found = [run(plan, tell) for plan in make_plans(arguments)]
+        records = [record for one in found for record in one.records]
+        failed = any(one.failed for one in found)
         tables = [network_table(records), kind_table(records)] if records else []
         for name, record in zip(titles(records), records, strict=True) if records else ():
             tables.append(layer_table(record, arguments.layers, f"{name}: slowest layers"))
@@ -90,6 +81,7 @@ def make_plans(arguments: argparse.Namespace) -> list[RooflinePlan]:
             runs=arguments.runs or RUNS[device.type],
             time_budget_s=arguments.time_budget,
             out=arguments.out,
+            reuse=arguments.reuse,
         )
         for choice in map(parse_choice, arguments.model)
     ]

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
 
     def work(tell: Tell) -> Finished:
-        records = [run(plan, tell) for plan in make_plans(arguments)]
+        records = [record for plan in make_plans(arguments) for record in run(plan, tell).records]
         tables = [point_table([record]) for record in records]
         tables += [image_table(record) for record in records if record.images]
         return Finished(tables, [arguments.out / record.file_name for record in records])

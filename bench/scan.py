@@ -14,7 +14,6 @@ from bench.core.console import Tell
 from bench.core.environment import device_name
 from bench.core.record_file import write_bytes
 from bench.core.render import to_csv
-from bench.core.store import find, merge
 from bench.measurement.runtime import RUNS
 from bench.report.scan import error_table, left_out_lines, scan_data, time_table
 from bench.studies.flags import (
@@ -29,9 +28,9 @@ from bench.studies.flags import (
     settle_device,
 )
 from bench.studies.scan.contender import list_variants
-from bench.studies.scan.figures import NUMBER_BYTES, copy_rate
+from bench.studies.scan.figures import NUMBER_BYTES
 from bench.studies.scan.scan_record import BOTH, FORWARD, ScanCell, ScanSettings
-from bench.studies.scan.study import ScanPlan, new_record, run
+from bench.studies.scan.study import ScanPlan, run
 
 DIV2K = 339 * 510  # tokens of a typical LR image
 LENGTHS = [1024, 4096, 16_384, 65_536, DIV2K, 262_144, 1_048_576]
@@ -53,17 +52,11 @@ def main(argv: list[str] | None = None) -> int:
 
     def work(tell: Tell) -> Finished:
         plan = make_plan(arguments)
-        record = new_record(plan)
-        tell(f"one big copy moves {copy_rate(record.machine) / 1e9:,.1f} GB/s")
-        if arguments.reuse and (old := find(record, plan.out)):
-            tell(f"continuing {old.file_name}")
-            record = merge(old, record)
-        known = list(record.left_out)
-        stored = run(plan, record, tell)
-        failed = any(entry.failed and entry not in known for entry in record.left_out)
-        path = plan.out / stored.file_name
-        write_bytes(path.with_suffix(".csv"), to_csv(scan_data([stored])).encode())
-        return Finished([time_table(stored), error_table(stored)], [path], left_out_lines(stored), failed)
+        found = run(plan, tell)
+        (record,) = found.records
+        path = plan.out / record.file_name
+        write_bytes(path.with_suffix(".csv"), to_csv(scan_data([record])).encode())
+        return Finished([time_table(record), error_table(record)], [path], left_out_lines(record), found.failed)
 
     return carry_out_study(work, arguments.out)
 
@@ -116,6 +109,7 @@ def make_plan(arguments: argparse.Namespace) -> ScanPlan:
         error_length=arguments.error_length,
         data_dir=arguments.data_dir,
         out=arguments.out,
+        reuse=arguments.reuse,
     )
 
 

@@ -8,16 +8,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-from contextlib import ExitStack
-
-import torch
 
 from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
-from bench.core.environment import describe, device_name, now
-from bench.core.progress import passes
-from bench.core.store import find, merge, save
-from bench.measurement.runtime import measure_runtimes
+from bench.core.environment import device_name
 from bench.networks.choice import parse_options
 from bench.report.step import step_table
 from bench.studies.flags import (
@@ -29,8 +23,8 @@ from bench.studies.flags import (
     make_parser,
     settle_device,
 )
-from bench.studies.step.contender import StepContender, StepJob
-from bench.studies.step.step_record import StepMeasurement, StepRecord, StepSettings
+from bench.studies.step.step_record import StepSettings
+from bench.studies.step.study import StepPlan, run
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends
@@ -48,22 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
 
     def work(tell: Tell) -> Finished:
-        record, device, backends = _prepare(arguments)
-        if arguments.reuse and (old := find(record, arguments.out)):
-            tell(f"continuing {old.file_name}")
-            record = merge(old, record)
-        failed = False
-        for batch in arguments.batch:
-            if not _has(record, backends, batch):
-                others = [m for m in record.measurements if m.batch != batch or m.backend not in backends]
-                found = _measure(record.settings, device, backends, batch, arguments, tell)
-                for m in found:
-                    if m.error:
-                        failed = True
-                        tell(f"{m.backend}, batch {batch}, failed: {m.error}")
-                record.measurements = [*others, *found]
-            record = save(record, arguments.out)
-        return Finished([step_table(record)], [arguments.out / record.file_name], failed=failed)
+        found = run(make_plan(arguments), tell)
+        files = [arguments.out / record.file_name for record in found.records]
+        return Finished([step_table(record) for record in found.records], files, failed=found.failed)
 
     return carry_out_study(work, arguments.out)
 
@@ -83,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepare(arguments: argparse.Namespace) -> tuple[StepRecord, torch.device, list[str]]:
+def make_plan(arguments: argparse.Namespace) -> StepPlan:
     """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
     device, threads = settle_device(arguments)
     if not get_spec(arguments.model).scan:
@@ -100,37 +81,16 @@ def _prepare(arguments: argparse.Namespace) -> tuple[StepRecord, torch.device, l
         patch=arguments.patch,
         threads=threads,
     )
-    backends = list(dict.fromkeys(arguments.backends or [n for n in known if n != "reference"]))
-    return StepRecord(settings, now(), describe(device)), device, backends
-
-
-def _has(record: StepRecord, backends: list[str], batch: int) -> bool:
-    """Whether every backend was measured with this batch size, all of them in one run."""
-    measured = (m for m in record.measurements if m.batch == batch and not m.error)
-    found = {m.backend: m.runtime.run for m in measured if m.runtime}
-    return set(backends) <= found.keys() and len({found[name] for name in backends}) == 1
-
-
-def _measure(
-    settings: StepSettings,
-    device: torch.device,
-    backends: list[str],
-    batch: int,
-    arguments: argparse.Namespace,
-    tell: Tell,
-) -> list[StepMeasurement]:
-    runs = arguments.runs or RUNS[device.type]
-    with ExitStack() as stack:
-        jobs = [StepJob(settings, backend, batch, str(device)) for backend in backends]
-        contenders = [stack.enter_context(StepContender(job)) for job in jobs]
-        on_pass = stack.enter_context(passes("steps", arguments.time_budget * len(jobs)))
-        timed = measure_runtimes(contenders, device.type, runs, arguments.time_budget, False, on_pass, tell)
-    measurements = []
-    for backend, one in zip(backends, timed, strict=True):
-        others = [other for other in backends if other != backend]
-        runtime = one.runtime(runs, others) if one.samples_ms else None
-        measurements.append(StepMeasurement(backend, batch, runtime, one.memory, one.error))
-    return measurements
+    return StepPlan(
+        settings=settings,
+        device=device,
+        backends=list(dict.fromkeys(arguments.backends or [n for n in known if n != "reference"])),
+        batches=arguments.batch,
+        runs=arguments.runs or RUNS[device.type],
+        time_budget_s=arguments.time_budget,
+        out=arguments.out,
+        reuse=arguments.reuse,
+    )
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def painted_plan(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_base_and_float64_are_compared_and_a_failure_is_kept(painted_plan: accuracy_study.AccuracyPlan) -> None:
-    record = accuracy_study.run(painted_plan, lambda line: None)
+    record = accuracy_study.run(painted_plan, lambda line: None).records[0]
     assert [r.variant for r in record.results] == [BASE, EXACT]
     values = 3 * 64 * 60
     base, exact = (r.images[0] for r in record.results)
@@ -166,14 +166,14 @@ def test_a_second_run_keeps_what_is_there(
         }
 
     monkeypatch.setattr(accuracy_study, "_upscale", upscale)
-    first = accuracy_study.run(painted_plan, lambda line: None)
+    first = accuracy_study.run(painted_plan, lambda line: None).records[0]
     assert ran == [BASE.text, EXACT.text, BF16.text]
     again = dataclasses.replace(painted_plan, reuse=True)
-    second = accuracy_study.run(again, lambda line: None)
+    second = accuracy_study.run(again, lambda line: None).records[0]
     assert ran[3:] == [BASE.text, EXACT.text]
     assert second.results == first.results
     fewer = dataclasses.replace(again, limit=1)
-    assert [len(r.images) for r in accuracy_study.run(fewer, lambda line: None).results] == [1, 1, 1]
+    assert [len(r.images) for r in accuracy_study.run(fewer, lambda line: None).records[0].results] == [1, 1, 1]
     assert ran[5:] == [BASE.text, EXACT.text, BF16.text]
 
 

@@ -137,7 +137,7 @@ def test_what_does_not_fit_carries_its_estimate(tmp_path: Path) -> None:
     plan = small_plan(tmp_path, "--lengths", "64", "32768", "--directions", "forward", "--time-budget", "0.002")
     record = plain_record(plan)
     lines: list[str] = []
-    scan_study.run(plan, record, lines.append)
+    scan_study.fill(plan, record, lines.append)
     left_out = [entry for entry in record.left_out if entry.backend == "reference"]
     assert [entry.cell for entry in left_out] == [ScanCell(1, 32_768, FORWARD)]
     (short,) = [m for m in record.measurements if m.backend == "reference"]
@@ -152,7 +152,7 @@ def test_what_needs_more_memory_than_is_free_is_left_out(tmp_path: Path, monkeyp
     record = plain_record(plan)
     needed = least_bytes(ScanCell(1, 128, FORWARD), 120, 16, "fp32")
     monkeypatch.setattr(scan_study, "_free_bytes", lambda device: needed)
-    scan_study.run(plan, record, lambda line: None)
+    scan_study.fill(plan, record, lambda line: None)
     assert {m.cell.length for m in record.measurements} == {64}
     assert all("GiB of memory" in entry.reason for entry in record.left_out)
     assert len(record.left_out) == 2
@@ -174,7 +174,7 @@ def test_an_interrupt_keeps_finished_cells(tmp_path: Path) -> None:
 
     record = plain_record(plan)
     with pytest.raises(KeyboardInterrupt):
-        scan_study.run(plan, record, tell)
+        scan_study.fill(plan, record, tell)
     kept = read_as(ScanRecord, tmp_path / record.file_name)
     assert {m.cell for m in kept.measurements} == {ScanCell(1, 32, FORWARD), ScanCell(1, 64, FORWARD)}
 
@@ -183,7 +183,7 @@ def test_a_backend_that_does_not_start_is_left_out_and_the_others_go_on(tmp_path
     plan = small_plan(tmp_path, "--lengths", "32", "--directions", "forward")
     plan = dataclasses.replace(plan, variants=[Variant("broken", "mamba_ssm"), *plan.variants])
     record = plain_record(plan)
-    scan_study.run(plan, record, lambda line: None)
+    scan_study.fill(plan, record, lambda line: None)
     assert [entry.backend for entry in record.left_out] == ["broken"]
     assert {m.backend for m in record.measurements} == {"chunked", "reference"}
 

@@ -26,6 +26,7 @@ from bench.studies.accuracy.accuracy_record import (
     ImageAccuracy,
     VariantAccuracy,
 )
+from bench.studies.measured import Measured
 from models import get_spec
 from models.errors import EsrError
 from models.scan import list_backends
@@ -77,7 +78,7 @@ def list_variants(device: str, backends: Sequence[str] | None) -> list[AccuracyV
     ]
 
 
-def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
+def run(plan: AccuracyPlan, tell: Tell) -> Measured[AccuracyRecord]:
     """Measure everything of `plan`; the record is written after every variant.
 
     Raises EsrError where the weights cannot be had or the base fails; another variant's failure is in the record.
@@ -123,7 +124,7 @@ def run(plan: AccuracyPlan, tell: Tell) -> AccuracyRecord:
                 _leave_out(record, variant, left, str(error), tell)
     stored = save(record, plan.out)
     stored.results.sort(key=lambda one: order.get(one.variant.text, len(order)))
-    return stored
+    return Measured([stored], failed=bool(stored.left_out))
 
 
 def _kept(record: AccuracyRecord, plan: AccuracyPlan) -> list[VariantAccuracy]:

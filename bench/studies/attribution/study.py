@@ -30,6 +30,7 @@ from bench.studies.attribution.attribution_record import (
 from bench.studies.attribution.lam import Network, attribute, check_patch
 from bench.studies.attribution.receptive_field import draw_samples, field
 from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
+from bench.studies.measured import Measured
 from bench.studies.with_weights import find_weighted
 from models import create_model, get_spec
 from models.errors import EsrError
@@ -89,15 +90,15 @@ class Opened:
     label: str
 
 
-def run(plan: AttributionPlan, tell: Tell) -> tuple[list[LamRecord], list[FieldRecord], int]:
-    """Maps, receptive fields and the number of networks that failed, which `tell` hears of; the others go on.
+def run(plan: AttributionPlan, tell: Tell) -> Measured[LamRecord | FieldRecord]:
+    """Maps, then receptive fields; `tell` hears of a network that fails, and the others go on.
 
     Every record is written when it is done. Raises EsrError where nothing could be run, the patch for one.
     """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     lams: list[LamRecord] = []
     fields: list[FieldRecord] = []
-    failed = 0
+    failed = False
     for choice in plan.choices:
         patch = _patch(plan, get_spec(choice.name).scale)
         try:
@@ -112,9 +113,9 @@ def run(plan: AttributionPlan, tell: Tell) -> tuple[list[LamRecord], list[FieldR
         except EsrError as error:
             if len(plan.choices) == 1:
                 raise
-            failed += 1
+            failed = True
             tell(f"{choice.label} failed: {error}")
-    return lams, fields, failed
+    return Measured([*lams, *fields], failed)
 
 
 def open_network(choice: Choice, plan: AttributionPlan) -> Opened:

@@ -28,6 +28,7 @@ from bench.studies.crops.crops_record import (
     pixels_sha256,
 )
 from bench.studies.crops.places import choose, search_image, window_errors
+from bench.studies.measured import Measured
 from models.errors import EsrError
 
 
@@ -56,8 +57,8 @@ class CropsPlan:
     reuse: bool
 
 
-def run(plan: CropsPlan, tell: Tell) -> tuple[list[CropRecord], int]:
-    """Crops of every network, in the order of the places, and the number of networks that failed.
+def run(plan: CropsPlan, tell: Tell) -> Measured[CropRecord]:
+    """Crops of every network, in the order of the places; `tell` hears of a network that fails.
 
     A crop is written when it is made, and a search after each image, so that --reuse goes on from there. Raises
     EsrError where no network could run or no place can be had.
@@ -65,7 +66,7 @@ def run(plan: CropsPlan, tell: Tell) -> tuple[list[CropRecord], int]:
     with ExitStack() as stack:
         contest = open_contest(plan.choices, plan.weights, plan.data_dir, plan.device, plan.threads, stack, tell)
         places = [found for dataset in plan.datasets for found in _places(dataset, contest, plan)]
-        return _cut(places, contest, plan), contest.failed
+        return Measured(_cut(places, contest, plan), contest.failed > 0)
 
 
 # ---- places ---------------------------------------------------------------------------------------------------------

@@ -9,14 +9,16 @@ import torch
 from torch import nn
 
 from bench.core.clock import clocked
+from bench.core.console import Tell
 from bench.core.environment import describe, device_name, now
 from bench.core.progress import step
 from bench.core.record import Settings
-from bench.core.store import save
+from bench.core.store import find, save
 from bench.networks.choice import Choice
 from bench.networks.engine import DTYPES, Engine, Job
 from bench.networks.external.about import about_own
 from bench.networks.worker import RemoteContestant
+from bench.studies.measured import Measured
 from bench.studies.roofline.layer_profile import profile_pass, tensor_bytes
 from bench.studies.roofline.roofline_record import LayerOp, Rates, RooflineRecord
 from bench.studies.scan.machine import measure_machine
@@ -43,6 +45,7 @@ class RooflinePlan:
     runs: int
     time_budget_s: float  # of the passes, profiled or not
     out: Path
+    reuse: bool  # keep a finished record of an earlier run
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,17 @@ class Roofed(RemoteContestant):
         return profiled
 
 
-def begin(plan: RooflinePlan) -> RooflineRecord:
+def run(plan: RooflinePlan, tell: Tell) -> Measured[RooflineRecord]:
+    """Measure everything of `plan`; `tell` hears of a network that fails."""
+    try:
+        record = _begin(plan)
+        return Measured([(find(record, plan.out) if plan.reuse else None) or _fill(plan, record)])
+    except EsrError as error:
+        tell(f"failed: {error}")
+        return Measured([], failed=True)
+
+
+def _begin(plan: RooflinePlan) -> RooflineRecord:
     """The record without what is measured. Raises EsrError for options that fail."""
     choice, spec = plan.choice, None if plan.choice.own else get_spec(plan.choice.name)
     backend = resolve_backend(choice.backend, plan.device.type) if spec and spec.scan else None
@@ -139,8 +152,8 @@ def begin(plan: RooflinePlan) -> RooflineRecord:
     )
 
 
-def run(plan: RooflinePlan, record: RooflineRecord) -> RooflineRecord:
-    """Measure everything of `plan` into `record`, as `begin` made it, and keep it. Raises EsrError where that fails."""
+def _fill(plan: RooflinePlan, record: RooflineRecord) -> RooflineRecord:
+    """Measure everything of `plan` into `record`, and keep it. Raises EsrError where that fails."""
     choice = plan.choice
     # With random weights: no operator is faster or slower for the value of a weight.
     job = Job(choice.name, choice.options, None, record.settings, str(plan.device), choice.own)

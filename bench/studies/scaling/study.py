@@ -22,6 +22,7 @@ from bench.networks.choice import Choice
 from bench.networks.engine import Engine, Image, Job
 from bench.networks.external.about import about_own
 from bench.networks.worker import RemoteContestant
+from bench.studies.measured import Measured
 from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
 from bench.studies.scaling.tiling import run_tiled
 from models import get_spec
@@ -74,7 +75,7 @@ class Scaled(RemoteContestant):
         return answer
 
 
-def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
+def run(plan: ScalingPlan, tell: Tell) -> Measured[ScalingRecord]:
     """Measure everything of `plan`; the record is written after each size. Raises EsrError for options that fail."""
     record, job = _begin(plan)
     if plan.reuse and (old := find(record, plan.out)):
@@ -105,7 +106,7 @@ def run(plan: ScalingPlan, tell: Tell) -> ScalingRecord:
                     f"{plan.choice.label}: no image is larger than one tile, so what tiling costs in dB is not measured"
                 )
             stored = save(record, plan.out)
-    return stored
+    return Measured([stored])
 
 
 def _begin(plan: ScalingPlan) -> tuple[ScalingRecord, Job]:

@@ -12,13 +12,14 @@ from bench.core.console import Tell
 from bench.core.environment import describe, now
 from bench.core.progress import Step, step
 from bench.core.statistics import summarise
-from bench.core.store import save
+from bench.core.store import find, merge, save
 from bench.measurement.runtime import Contestant, measure_runtimes
 from bench.networks.memory import keep_freed_memory, return_free_memory
 from bench.networks.worker import Remote
+from bench.studies.measured import Measured
 from bench.studies.scan.contender import OUT_OF_MEMORY, Contender, MemoryProbe, Variant, cell_inputs, set_up
 from bench.studies.scan.errors import NETWORKS, measure_errors
-from bench.studies.scan.figures import extra_bytes, least_bytes
+from bench.studies.scan.figures import copy_rate, extra_bytes, least_bytes
 from bench.studies.scan.machine import find_rivals, measure_machine
 from bench.studies.scan.scan_record import Measurement, ScanCell, ScanLeftOut, ScanRecord, ScanSettings
 from models.errors import EsrError
@@ -40,6 +41,19 @@ class ScanPlan:
     error_length: int
     data_dir: Path | None
     out: Path
+    reuse: bool  # keep what an earlier run left there
+
+
+def run(plan: ScanPlan, tell: Tell) -> Measured[ScanRecord]:
+    """Measure everything of `plan`, or what an earlier run left of it; the record is written after each cell."""
+    record = new_record(plan)
+    tell(f"one big copy moves {copy_rate(record.machine) / 1e9:,.1f} GB/s")
+    if plan.reuse and (old := find(record, plan.out)):
+        tell(f"continuing {old.file_name}")
+        record = merge(old, record)
+    known = list(record.left_out)
+    stored = fill(plan, record, tell)
+    return Measured([stored], any(entry.failed and entry not in known for entry in record.left_out))
 
 
 def new_record(plan: ScanPlan) -> ScanRecord:
@@ -53,7 +67,7 @@ def new_record(plan: ScanPlan) -> ScanRecord:
     return ScanRecord(plan.settings, created, environment, measure_machine(plan.device), find_rivals())
 
 
-def run(plan: ScanPlan, record: ScanRecord, tell: Tell) -> ScanRecord:
+def fill(plan: ScanPlan, record: ScanRecord, tell: Tell) -> ScanRecord:
     """Measure everything of `plan` that `record` does not hold into it; returns what the store then holds.
 
     Raises KeyboardInterrupt when interrupted; finished cells are in the store.
