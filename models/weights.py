@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from models.spec import Weights
 DATA_VARIABLE = "ESR_DATA"
 # Where a state dict hides in a checkpoint, in the order in which they are tried: averaged weights first.
 STATE_KEYS = ("params_ema", "params", "state_dict", "model")
+
+COMPILED = "_orig_mod."  # what torch.compile puts before the names of what it compiled
 
 MODEL_KEY, OPTIONS_KEY = "esr_model", "esr_options"  # of a safetensors file's metadata
 
@@ -108,13 +111,16 @@ def read_weights(
     content = _read(path, unsafe)
     if state_key is None and not _is_state(content):
         state_key = next((k for k in STATE_KEYS if k in content and _is_state(content[k])), None)
-    if state_key is not None and state_key not in content:
-        raise EsrError(f"{path} has no entry {state_key!r}; it has {', '.join(map(str, list(content)[:5]))}")
-    state = content[state_key] if state_key is not None else content
+    state = content if state_key is None else content.get(state_key)
+    if state is None and state_key is not None:  # it may be the beginning of names, as Lightning's net_g.
+        state = {k[len(state_key) + 1 :]: v for k, v in content.items() if str(k).startswith(f"{state_key}.")}
+        if not state:
+            raise EsrError(f"{path} has no entry {state_key!r}; it has {_entries(content)}")
     if not _is_state(state):
-        raise EsrError(f"{path} holds no state dict of tensors; name the entry that does, or another file")
-    state = {key.removeprefix("module."): value for key, value in state.items()}
-    return LoadedWeights(state, path, sha256, state_key)
+        states = [k for k, v in content.items() if _is_state(v)]
+        which = f"name one of {', '.join(map(str, states))} with --state-key" if states else "name another file"
+        raise EsrError(f"{path} holds no state dict of tensors but {_entries(content)}; {which}")
+    return LoadedWeights(dict(typing.cast(Mapping[str, Tensor], state)), path, sha256, state_key)
 
 
 def read_spec(path: Path) -> tuple[str, dict[str, Any]] | None:
@@ -182,21 +188,55 @@ def _is_state(content: Any) -> bool:
     )
 
 
-def load_into(model: nn.Module, weights: LoadedWeights, name: str) -> None:
-    """Load strictly; raises EsrError that says what does not fit where the file belongs to another network."""
+def _entries(content: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, list(content)[:5])) + ", ..." * (len(content) > 5)
+
+
+def load_into(model: nn.Module, weights: LoadedWeights, name: str) -> str:
+    """Load strictly, and return what was taken off the names, such as "module."; "" for nothing.
+
+    Whatever a trainer wraps a network into (DataParallel, torch.compile, AveragedModel, a Lightning module) puts words
+    before its names, and entries of its own beside them. Raises EsrError that says what does not fit where the file
+    belongs to another network, or holds it more than once.
+    """
+    expected = model.state_dict()
+    state, wrapper = unwrapped(weights.state, expected, str(weights.path))
     try:
-        model.load_state_dict(weights.state, strict=True)
+        model.load_state_dict(state, strict=True)
     except RuntimeError:
-        expected = model.state_dict()
-        missing = [k for k in expected if k not in weights.state]
-        unexpected = [k for k in weights.state if k not in expected]
-        other = [k for k in expected if k in weights.state and expected[k].shape != weights.state[k].shape]
+        missing = [k for k in expected if k not in state]
+        unexpected = [k for k in state if k not in expected]
+        other = [k for k in expected if k in state and expected[k].shape != state[k].shape]
         what = ", ".join(
             f"{len(keys)} {kind} (such as {keys[0]})"
             for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", other))
             if keys
         )
         raise EsrError(f"{weights.path} does not fit {name}: parameters {what}; is it for another network?") from None
-    bad = [k for k, v in weights.state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    bad = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
     if bad:
         raise EsrError(f"{weights.path} holds NaN or infinite values in {bad[0]}; it cannot be measured")
+    return wrapper
+
+
+def unwrapped(state: Mapping[str, Tensor], expected: Mapping[str, Any], path: str) -> tuple[dict[str, Tensor], str]:
+    """`state` under the names that are `expected`, and what was taken off; as it is where it fits or cannot be made to.
+
+    Raises EsrError where it fits in more than one way.
+    """
+    if state.keys() == expected.keys() or not expected:
+        return dict(state), ""
+    plain = {key.replace(COMPILED, ""): value for key, value in state.items()}
+    compiled = COMPILED if len(plain) == len(state) and plain.keys() != state.keys() else ""
+    for found, taken in ((state, ""), (plain, compiled)):
+        if found.keys() == expected.keys():
+            return dict(found), taken
+        first = next(iter(expected))
+        starts = {key.removesuffix(first) for key in found if key.endswith(f".{first}")}
+        fitting = sorted(s for s in starts if {k for k in found if k.startswith(s)} == {s + k for k in expected})
+        if len(fitting) > 1:
+            names = " and ".join(s.rstrip(".") for s in fitting)
+            raise EsrError(f"{path} holds the network more than once, as {names}; name one with --state-key")
+        if fitting:
+            return {key: found[fitting[0] + key] for key in expected}, taken + fitting[0]
+    return dict(state), ""

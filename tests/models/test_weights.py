@@ -3,9 +3,11 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from models import create_model, get_spec
 from models.errors import EsrError
@@ -41,6 +43,56 @@ def test_formats(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     for file in ("plain.pth", "safe.safetensors", "parallel.pth"):
         model = create_model("dvmsr", pretrained=tmp_path / file, **TINY)
         assert torch.equal(model.state_dict()["conv_first.weight"], state["conv_first.weight"])
+
+
+WRAPPED = {
+    "DataParallel": lambda state: {f"module.{k}": v for k, v in state.items()},
+    "torch.compile": lambda state: {f"_orig_mod.{k}": v for k, v in state.items()},
+    "compiled, then parallel": lambda state: {f"module._orig_mod.{k}": v for k, v in state.items()},
+    "parts compiled": lambda state: {k.replace("layers.", "layers._orig_mod."): v for k, v in state.items()},
+    "AveragedModel": lambda state: {"n_averaged": torch.tensor(7), **{f"module.{k}": v for k, v in state.items()}},
+    "averaged and compiled": lambda state: {
+        "n_averaged": torch.tensor(7), **{f"module._orig_mod.{k}": v for k, v in state.items()},
+    },
+    "Lightning": lambda state: {
+        "state_dict": {**{f"net_g.{k}": v for k, v in state.items()}, "loss.weight": torch.ones(1)}, "epoch": 3,
+    },
+    "a wrapper of one's own": lambda state: {f"wrap.inner.{k}": v for k, v in state.items()},
+    "two networks": lambda state: {
+        **{f"net_g.{k}": v for k, v in state.items()}, "net_d.conv.weight": torch.ones(2),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_what_a_trainer_puts_around_a_network_comes_off(tmp_path: Path, state: dict[str, Any], kind: str) -> None:
+    torch.save(WRAPPED[kind](state), tmp_path / "wrapped.pth")
+    loaded = create_model("dvmsr", pretrained=tmp_path / "wrapped.pth", **TINY).state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+
+
+def test_a_submodule_called_module_keeps_its_name(tmp_path: Path) -> None:
+    network = nn.Sequential()
+    network.module = nn.Linear(2, 2)
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    nn.init.zeros_(network.module.weight)
+    assert load_into(network, read_weights(tmp_path / "own.pth"), "own") == ""
+    assert all(torch.equal(network.state_dict()[key], value) for key, value in before.items())
+
+
+def test_the_entry_is_asked_for_where_several_could_be_meant(tmp_path: Path, state: dict[str, Any]) -> None:
+    torch.save({"netG": state, "opt": {"lr": 1.0}}, tmp_path / "gan.pth")
+    with pytest.raises(EsrError, match=r"no state dict of tensors but netG, opt; name one of netG with --state-key"):
+        read_weights(tmp_path / "gan.pth")
+    assert read_weights(tmp_path / "gan.pth", "netG").state.keys() == state.keys()
+    both = {f"{name}.{k}": v for name in ("net_g", "net_g_ema") for k, v in state.items()}
+    torch.save(both, tmp_path / "both.pth")
+    with pytest.raises(EsrError, match=r"more than once, as net_g and net_g_ema; name one with --state-key"):
+        create_model("dvmsr", pretrained=tmp_path / "both.pth", **TINY)
+    assert read_weights(tmp_path / "both.pth", "net_g_ema").state.keys() == state.keys()
+    with pytest.raises(EsrError, match=r"has no entry 'net'; it has net_g\."):
+        read_weights(tmp_path / "both.pth", "net")
 
 
 def test_a_packed_file_says_what_it_is_of(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:

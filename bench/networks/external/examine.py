@@ -15,13 +15,14 @@ from bench.counts.complexity import count_complexity
 from bench.networks.external.code import own_code, package_version
 from bench.networks.external.exported import convolution_calls
 from bench.networks.external.load import Loaded
-from bench.networks.external.opened import in_words
+from bench.networks.external.opened import in_words, parameter_count
 from bench.networks.external.own import CODE
 from models.errors import EsrError
 from models.input import input_shape
 
 SMALL = 64  # pixels a side of the image for the check
 KEY_LENGTH = 8
+MULTIPLES = (2, 4, 8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,11 @@ def examine(
     Raises EsrError for a network that does not run, or returns anything but an image of four times the size.
     """
     opened, source = loaded.opened, loaded.source
-    notes = _check(loaded, run, place, settings)
+    before = parameter_count(opened.network)
+    notes = [*opened.notes, *_check(loaded, run, place, settings)]
+    after = parameter_count(opened.network)  # counted after a pass, as the challenges do: some merge in their first
+    if after != before:
+        notes.append(f"{before:,} parameters became {after:,} in its first pass")
     complexity, uncounted = None, opened.uncountable
     if counted and not uncounted:
         try:
@@ -101,25 +106,45 @@ def _check(
     sizes = [(settings.height, settings.width)]
     if loaded.opened.fixed is None:
         sizes.insert(0, (min(SMALL, settings.height), min(SMALL, settings.width)))
+
+    def image(size: tuple[int, int]) -> Tensor:
+        return place(torch.rand(input_shape(loaded.spec, *size)) * loaded.spec.data_range)
+
     for size in sizes:
-        x = place(torch.rand(input_shape(loaded.spec, *size)) * loaded.spec.data_range)
+        x = image(size)
         try:
             y = run(x)
         except (Exception, SystemExit) as error:
             if isinstance(error, EsrError):
                 raise
             if size == sizes[-1]:
-                raise EsrError(_cannot_run(error, size, loaded)) from None
+                fixed = loaded.opened.fixed is not None or loaded.source.size_multiple > 1
+                multiple = 0 if fixed else _working_multiple(size, lambda raised: run(image(raised)))
+                raise EsrError(_cannot_run(error, size, loaded, multiple)) from None
         else:
             return check_output(y, x, loaded.spec.scale)
     raise AssertionError  # the last size either returned or raised
 
 
-def _cannot_run(error: BaseException, size: tuple[int, int], loaded: Loaded) -> str:
+def _cannot_run(error: BaseException, size: tuple[int, int], loaded: Loaded, multiple: int) -> str:
     words = f"it cannot run on 1x3x{size[0]}x{size[1]}: {in_words(error, loaded.opened.path)}"
-    if loaded.source.size_multiple > 1:
-        return words
-    return f"{words}; if its sides must be a multiple of some N, give --size-multiple N"
+    return (
+        f"{words}; its sides must be a multiple of {multiple}: give --size-multiple {multiple}" if multiple else words
+    )
+
+
+def _working_multiple(size: tuple[int, int], attempt: Callable[[tuple[int, int]], None]) -> int:
+    """The least power of two to which both sides must be raised for `attempt` to succeed; 0 where none helps."""
+    for multiple in MULTIPLES:
+        raised = tuple(side + -side % multiple for side in size)
+        if raised == size:
+            continue
+        try:
+            attempt((raised[0], raised[1]))
+        except (Exception, SystemExit):
+            continue
+        return multiple
+    return 0
 
 
 def check_output(y: Any, x: Tensor, scale: int) -> list[str]:

@@ -21,6 +21,7 @@ class Opened:
         fixed: height and width of the only input that it takes; None where it takes any.
         uncountable: why its operations cannot be counted; "" where they can.
         versions: of the optional packages that run it.
+        notes: for the record.
     """
 
     network: nn.Module
@@ -31,6 +32,12 @@ class Opened:
     fixed: tuple[int, int] | None = None
     uncountable: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def parameter_count(network: nn.Module) -> int:
+    """All of them, trainable or not."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def in_words(error: BaseException, path: Path | None = None) -> str:

@@ -5,6 +5,7 @@ finds what lies beside it; this project's own packages come first and are not sh
 """
 
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -14,10 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from bench.core.record import WeightsInfo
-from bench.networks.external.opened import Opened, in_words
+from bench.networks.external.opened import Opened, in_words, parameter_count
 from bench.networks.external.own import OwnNetwork
 from bench.networks.external.state import load_weights
 from models.errors import EsrError
@@ -30,14 +32,40 @@ def open_python(own: OwnNetwork, options: dict[str, Any]) -> Opened:
     """Run the code and build its network. Raises EsrError, one line with the cure, for whatever goes wrong in it."""
     module, path = _import(own)
     make = _find(module, own)
-    network = _build(make, own, options, path).eval()
+    network = _build(make, own, options, path)
     if own.weights:
+        network.train()  # as it was when they were saved: what merges its branches merges them in evaluation mode
         weights = load_weights(network, own)
-    elif any(True for _ in network.parameters()):
-        weights = WeightsInfo("random", note="none were given")
     else:
-        weights = WeightsInfo("none needed")
-    return Opened(network, path, weights, own.name)
+        weights = _made_by_its_code(network, lambda: _build(make, own, options, path))
+    before = parameter_count(network)
+    network.eval()
+    after = parameter_count(network)
+    notes = [f"{before:,} parameters became {after:,} when it left training"] if after != before else []
+    return Opened(network, path, weights, own.name, notes=notes)
+
+
+def _made_by_its_code(network: nn.Module, again: Callable[[], nn.Module]) -> WeightsInfo:
+    """Which weights a network has that was given none: its code may have loaded some, the same each time."""
+    if not any(True for _ in network.parameters()):
+        return WeightsInfo("none needed")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)  # not that of the first time
+        other = again().state_dict()
+    state = network.state_dict()
+    same = state.keys() == other.keys() and all(_equal(state[key], other[key]) for key in state)
+    if not same:
+        return WeightsInfo("random", note="none were given")
+    checksum = hashlib.sha256()
+    for key, value in state.items():
+        checksum.update(key.encode())
+        if isinstance(value, torch.Tensor):
+            checksum.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return WeightsInfo("custom", sha256=checksum.hexdigest(), note="as its own code makes them, each time the same")
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else bool(a == b)
 
 
 def _import(own: OwnNetwork) -> tuple[ModuleType, Path]:

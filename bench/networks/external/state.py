@@ -14,8 +14,7 @@ def load_weights(network: nn.Module, own: OwnNetwork) -> WeightsInfo:
     """Load `own.weights` strictly. Raises EsrError as `read_state` and `load_into` do."""
     assert own.weights
     loaded = read_state(own.weights, own)
-    load_into(network, loaded, own.name)
-    return describe(loaded)
+    return describe(loaded, load_into(network, loaded, own.name))
 
 
 def read_state(path: Path, own: OwnNetwork) -> LoadedWeights:
@@ -26,7 +25,8 @@ def read_state(path: Path, own: OwnNetwork) -> LoadedWeights:
         raise EsrError(f'{error}; or give --allow-unsafe-weights "why you trust it"') from None
 
 
-def describe(loaded: LoadedWeights) -> WeightsInfo:
-    """Which weights they are, for the record."""
-    note = f"entry {loaded.state_key}" if loaded.state_key else ""
+def describe(loaded: LoadedWeights, wrapper: str = "") -> WeightsInfo:
+    """Which weights they are, for the record. `wrapper`: what was taken off their names."""
+    notes = [f"entry {loaded.state_key}"] if loaded.state_key else []
+    note = ", ".join([*notes, f"{wrapper} taken off the names"] if wrapper else notes)
     return WeightsInfo("custom", loaded.path.name, loaded.sha256, note=note)

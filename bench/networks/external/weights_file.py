@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from bench.networks.external.opened import Opened, in_words
 from bench.networks.external.own import OwnNetwork
 from bench.networks.external.state import describe, read_state
 from models.errors import EsrError
+from models.weights import COMPILED
 
 # What spandrel imports of torchvision, for two networks that are none of super-resolution.
 TORCHVISION = {"torchvision.transforms.functional": ("InterpolationMode", "rotate", "normalize")}
@@ -39,7 +41,7 @@ def open_weights(own: OwnNetwork) -> Opened:
         raise EsrError("spandrel's networks take images in [0, 1]; leave --data-range out")
     spandrel = _spandrel()
     try:
-        found = spandrel.ModelLoader().load_from_state_dict(dict(loaded.state))
+        found = spandrel.ModelLoader().load_from_state_dict(_bare(loaded.state))
     except Exception as error:  # of spandrel where it knows none, of the network where it does not fit
         raise EsrError(
             f"spandrel recognises no network in it ({type(error).__name__}); name its code, as --model "
@@ -53,6 +55,13 @@ def open_weights(own: OwnNetwork) -> Opened:
     multiple = found.size_requirements.multiple_of
     versions = {"spandrel": spandrel.__version__}
     return Opened(SpandrelNetwork(found).eval(), path, describe(loaded), name, multiple, versions=versions)
+
+
+def _bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without what a trainer put before all names; spandrel knows networks by their own."""
+    bare = {key.replace(COMPILED, ""): value for key, value in state.items() if key != "n_averaged"}
+    wrapped = all(key.startswith("module.") for key in bare)
+    return {key.removeprefix("module.") if wrapped else key: value for key, value in bare.items()}
 
 
 def _spandrel() -> Any:
