@@ -13,7 +13,8 @@ from dataclasses import replace
 from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
 from bench.core.record_file import write_files
-from bench.data.datasets import ImagePair, find_dataset, read_rgb
+from bench.data.datasets import ImagePair, find_dataset
+from bench.data.images import read_rgb
 from bench.networks.choice import parse_choice
 from bench.report.attribution import attribution_section, field_table, lam_table
 from bench.studies.attribution.attribution_record import BlurPath, FieldRecord, LamRecord, Patch

@@ -23,7 +23,7 @@ from PIL import Image
 
 from bench.core.progress import Step, step
 from bench.data.datasets import SCALE, ImagePair, find_dataset
-from bench.data.download import SUFFIXES
+from bench.data.folders import SUFFIXES, images_in, pair_files
 from models.cache import cache_dir
 from models.errors import EsrError
 from models.weights import search_roots
@@ -109,7 +109,7 @@ def find_pairs(name: str, lr: str | None, limit: int | None, data_dir: Path | No
     if name == "photos":
         return list(find_dataset("photos", None).pairs)[:limit]
     folder = _hr_folder(name, data_dir)
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+    files = images_in(folder, deep=True)
     if not files:
         raise EsrError(f"{folder} holds no images ({', '.join(SUFFIXES)}); fill it, or name another in data.hr")
     files = files[:limit]
@@ -117,11 +117,9 @@ def find_pairs(name: str, lr: str | None, limit: int | None, data_dir: Path | No
         return [ImagePair(f.stem, f, None) for f in files]
     if not Path(lr).is_dir():
         raise EsrError(f"data.lr {lr} is not a folder; correct it, or leave it out to have LR images made")
-    found = {f.stem.removesuffix(f"x{SCALE}"): f for f in Path(lr).rglob("*") if f.suffix.lower() in SUFFIXES}
-    for f in files:
-        if f.stem not in found:
-            raise EsrError(f"{f} has no LR image {f.stem}x{SCALE}.png in {lr}; add it, or leave data.lr out")
-    return [ImagePair(f.stem, f, found[f.stem]) for f in files]
+    low = Path(lr)
+    partners = pair_files(files, folder, low, images_in(low, deep=True), "leave data.lr out to have LR images made")
+    return [ImagePair(f.stem, f, partner) for f, partner in zip(files, partners, strict=True)]
 
 
 def _find_folder(name: str, data_dir: Path | None) -> Path | None:

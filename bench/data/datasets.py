@@ -1,10 +1,10 @@
 """Find a data set of HR images with their x4 LR images on this machine, or download it."""
 
 import difflib
+import hashlib
+import itertools
 import os
-import struct
-import warnings
-import zlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import skimage
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from bench.data.download import SUFFIXES, download_to_cache, not_in_cache
+from bench.data.download import download_to_cache, not_in_cache
+from bench.data.folders import SUFFIXES, images_in, lr_folder, pair_files
+from bench.data.images import read_rgb, size_text
 from bench.data.imresize import imresize
-from models.cache import cache_dir
+from models.cache import cache_dir, sha256_of
 from models.errors import EsrError
 
 SCALE = 4
@@ -35,12 +37,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "DIV2K_LSDIR_test": (),
 }
 COUNTS = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100, "Manga109": 109, "DIV2K_valid": 100}
-# HR folder below a root, with the LR folders that go with it.
-LAYOUTS = (
-    ("images/{}/HR", ("images/{}/LRx4", "images/{}/LR_bicubic/X4")),
-    ("{}/HR", ("{}/LRx4", "{}/LR_bicubic/X4")),
-    ("{}_HR", ("{}_LR", "{}_LR_bicubic/X4")),
-)
+LAYOUTS = ("images/{}/HR", "{}/HR", "{}_HR")  # of HR images below a root; bench.data.folders finds the LR images
 NOT_PUBLIC = {
     "Manga109": "may not be redistributed: ask for it at http://www.manga109.org/en/download.html",
     "DIV2K_LSDIR_valid": "has no stable address: see 'The Validation datasets' at "
@@ -50,6 +47,7 @@ NOT_PUBLIC = {
 # The natural colour photographs among the images inside scikit-image's wheel.
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "motorcycle_left.png", "rocket.jpg")
 PHOTOS_MAX_SIZE = 512
+KEY_DIGITS = 8  # of the checksum in the name of a user's own images
 
 
 class DatasetNotFoundError(EsrError):
@@ -107,14 +105,14 @@ class ImagePair:
             hr = hr[top : top + self.max_size, left : left + self.max_size]
         h, w = hr.shape[0] // SCALE, hr.shape[1] // SCALE
         if not h or not w:
-            raise EsrError(f"{self.hr} is {_size(hr)} pixels; HR images need at least {SCALE} a side, remove it")
+            raise EsrError(f"{self.hr} is {size_text(hr)} pixels; HR images need at least {SCALE} a side, remove it")
         hr = np.ascontiguousarray(hr[: h * SCALE, : w * SCALE])
         if self.lr is None:
             return LoadedPair(imresize(hr, 1 / SCALE), hr, notes)
         lr, lr_notes = read_rgb(self.lr)
         if lr.shape != (h, w, 3):
             raise EsrError(
-                f"{self.lr} is {_size(lr)} pixels, but its HR image needs {w}x{h} (HR / {SCALE}); "
+                f"{self.lr} is {size_text(lr)} pixels, but its HR image needs {w}x{h} (HR / {SCALE}); "
                 f"replace it, or remove its folder to have LR images made"
             )
         return LoadedPair(lr, hr, notes + lr_notes)
@@ -142,11 +140,15 @@ def list_datasets() -> tuple[str, ...]:
 def find_dataset(name: str, data_dir: Path | None, allow_download: bool = True) -> Dataset:
     """Find the data set `name` (in any case, or an alias) in `data_dir`, $ESR_DATA or the cache, or download it.
 
+    A `name` that is a folder is that folder: its HR images, or those in its HR, with LR images where it has any.
+
     Opens no image: `ImagePair.load` does, and reports what is wrong with it.
 
     Raises:
         EsrError: unknown name, folder missing or empty, HR and LR files that do not match, set not to be had.
     """
+    if is_folder(name):
+        return _own(Path(name))
     name = canonical_name(name)
     if name == "photos":
         return _photos()
@@ -168,47 +170,6 @@ def find_dataset(name: str, data_dir: Path | None, allow_download: bool = True) 
     raise DatasetNotFoundError(_not_found(name, roots))
 
 
-def read_rgb(path: Path) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
-    """The image at `path` as (h, w, 3) uint8, and notes on what was converted. EXIF rotation is ignored.
-
-    Raises EsrError for anything but an opaque 8-bit RGB, grey or palette image of reasonable size.
-    """
-    try:
-        if path.stat().st_size == 0:
-            raise EsrError(f"{path} is empty (0 bytes); copy it again")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                deep = any(";16" in str(tile.args) for tile in image.tile)  # Pillow would drop the lower 8 bits
-                if deep or image.mode.startswith(("I", "F")):
-                    raise EsrError(f"{path} has more than 8 bits a channel; save it as 8-bit RGB")
-                if image.has_transparency_data and (image.mode != "P" or _see_through(image)):
-                    raise EsrError(f"{path} has an alpha channel or transparency; save it as plain RGB")
-                if image.mode not in ("RGB", "P", "L", "1"):
-                    raise EsrError(f"{path} is {image.mode}, not RGB or grey; save it as RGB")
-                grey = image.mode in ("L", "1")
-                rgb = np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise EsrError(f"{path} claims more than {limit:.0f} million pixels; remove it or crop it") from None
-    except UnidentifiedImageError:
-        raise EsrError(f"{path} is not an image, whatever its name says; replace it") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:  # of Pillow's decoders
-        if isinstance(error, OSError) and error.errno:
-            raise EsrError(f"cannot read {path} ({error.strerror}); check the file and its permissions") from None
-        raise EsrError(f"{path} is damaged or cut short ({error}); copy it again") from None
-    return rgb, (f"{path.name} is grey; replicated to RGB",) if grey else ()
-
-
-def _see_through(image: Image.Image) -> bool:
-    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
-
-
-def _size(image: npt.NDArray[np.uint8]) -> str:
-    return f"{image.shape[1]}x{image.shape[0]}"
-
-
 def canonical_name(name: str) -> str:
     """A data set's name as it is usually written; raises EsrError with the nearest ones for an unknown one."""
     names = {n.lower(): known for known, others in ALIASES.items() for n in (known, *others)}
@@ -216,7 +177,13 @@ def canonical_name(name: str) -> str:
         return names[name.lower()]
     near = [names[n] for n in difflib.get_close_matches(name.lower(), names)]
     guess = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else f"known: {', '.join(ALIASES)}"
-    raise EsrError(f"unknown data set '{name}'; {guess}")
+    raise EsrError(f"unknown data set '{name}', and no folder of images; {guess}")
+
+
+def is_folder(name: str) -> bool:
+    """Whether a data set is meant as a folder of anybody's images; a known name is that set unless it is a path."""
+    known = {n.lower() for name, others in ALIASES.items() for n in (name, *others)}
+    return (os.sep in name or name.lower() not in known) and Path(name).is_dir()
 
 
 def _user_roots(data_dir: Path | None) -> Iterator[tuple[str, Path]]:
@@ -233,10 +200,9 @@ def _user_roots(data_dir: Path | None) -> Iterator[tuple[str, Path]]:
 def _look_in(root: Path, name: str) -> Dataset | None:
     """The data set if one of the known layouts of it exists under `root`."""
     for folder_name in (name, *ALIASES[name]):
-        for hr_layout, lr_layouts in LAYOUTS:
-            if hr := _subfolder(root, hr_layout.format(folder_name)):
-                lr = next((f for lr in lr_layouts if (f := _subfolder(root, lr.format(folder_name)))), None)
-                return _from_folders(name, hr, lr)
+        for layout in LAYOUTS:
+            if hr := _subfolder(root, layout.format(folder_name)):
+                return _from_folder(name, hr)
     return None
 
 
@@ -254,33 +220,41 @@ def _subfolder(root: Path, relative: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _images_in(folder: Path) -> list[Path]:
-    files = (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    found = sorted(files, key=lambda file: file.name)
-    if not found:
-        raise EsrError(f"{folder} holds no images ({', '.join(SUFFIXES)}); fill it or remove it")
-    return found
-
-
-def _from_folders(name: str, hr: Path, lr: Path | None) -> Dataset:
-    hr_files = _images_in(hr)
-    usual = COUNTS.get(name, len(hr_files))
-    notes = (f"{len(hr_files)} images instead of the usual {usual}",) if len(hr_files) != usual else ()
-    if lr is None:
-        made = tuple(ImagePair(file.stem, file, None) for file in hr_files)
+def _from_folder(name: str, hr: Path) -> Dataset:
+    files = images_in(hr)
+    if not files:
+        raise EsrError(f"{hr} holds no images ({', '.join(SUFFIXES)}); fill it or remove it")
+    for before, after in itertools.pairwise(sorted(files, key=lambda file: file.stem)):
+        if before.stem == after.stem:
+            raise EsrError(f"{before} and {after.name} are images of one name; rename or remove one")
+    usual = COUNTS.get(name, len(files))
+    notes: tuple[str, ...] = (f"{len(files)} images instead of the usual {usual}",) if len(files) != usual else ()
+    found = lr_folder(hr) if hr.name.lower().endswith("hr") else None
+    if found is None:
+        made = tuple(ImagePair(file.stem, file, None) for file in files)
         return Dataset(name, made, "made by bench.imresize", notes)
-    lr_files = {file.stem: file for file in _images_in(lr)}
-    pairs = []
-    for file in hr_files:
-        lr_file = lr_files.pop(f"{file.stem}x{SCALE}", None)
-        if lr_file is None:
-            expected = lr / f"{file.stem}x{SCALE}.png"
-            raise EsrError(f"{file} has no LR image {expected}; add it, or remove {lr} to have LR images made")
-        pairs.append(ImagePair(file.stem, file, lr_file))
-    if lr_files:
-        extra = min(lr_files.values())
-        raise EsrError(f"{extra} has no HR image in {hr}; add that or remove the LR image")
+    lr, bicubic = found
+    if not bicubic:
+        notes += (f"LR images from {lr.relative_to(hr.parent).as_posix()}, of whatever made them",)
+    lr_files = images_in(lr)
+    partners = pair_files(files, hr, lr, lr_files, f"remove {lr} to have LR images made")
+    if extra := sorted(set(lr_files) - set(partners)):
+        raise EsrError(f"{extra[0]} has no HR image in {hr}; add that or remove the LR image")
+    pairs = (ImagePair(file.stem, file, lr_file) for file, lr_file in zip(files, partners, strict=True))
     return Dataset(name, tuple(pairs), "files", notes)
+
+
+def _own(folder: Path) -> Dataset:
+    """A folder of images, under its name and a checksum of the HR images: no two sets share figures."""
+    hr = _subfolder(folder, "HR") or folder
+    title = folder.resolve().parent.name if hr == folder and folder.name.lower() == "hr" else folder.resolve().name
+    found = _from_folder(title, hr)
+    checksum = hashlib.sha256()
+    for pair in found.pairs:
+        checksum.update(pair.name.encode())
+        checksum.update(sha256_of(pair.hr).encode())
+    name = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', title)[:40]}-{checksum.hexdigest()[:KEY_DIGITS]}"
+    return replace(found, name=name)
 
 
 def _photos() -> Dataset:

@@ -7,10 +7,10 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from bench.data.folders import SUFFIXES
 from models.cache import cache_dir
 from models.errors import EsrError
 
-SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 SOURCES = Path(__file__).with_name("sources.tsv")  # dataset, file below images/<dataset>/, bytes, sha256, url
 
 

@@ -187,10 +187,21 @@ def test_bad_folders_and_images(tmp_path: Path, images: Path) -> None:
         patches_of(images)
 
 
+def test_images_of_one_name_in_two_folders_have_each_their_own_lr(tmp_path: Path) -> None:
+    """As in REDS: hr/000/00000000.png and hr/001/00000000.png."""
+    for folder, grey in (("000", 10), ("001", 200)):
+        for name, size in (("hr", 32), ("lr", 8)):
+            (tmp_path / name / folder).mkdir(parents=True)
+            Image.new("RGB", (size, size), (grey,) * 3).save(tmp_path / name / folder / "00000000.png")
+    pairs = find_pairs(str(tmp_path / "hr"), str(tmp_path / "lr"), None)
+    assert [(p.hr.parent.name, p.lr and p.lr.parent.name) for p in pairs] == [("000", "000"), ("001", "001")]
+    assert [int(p.load().lr[0, 0, 0]) for p in pairs] == [10, 200]
+
+
 def test_lr_images_that_do_not_match(tmp_path: Path, images: Path) -> None:
     lr = tmp_path / "lr"
     lr.mkdir()
-    with pytest.raises(EsrError, match=r"has no LR image 0x4.png"):
+    with pytest.raises(EsrError, match=r"has no LR image .*0x4\.png"):
         make_patches(Data(hr=[str(images)], lr=[str(lr)], patch=32), 0)
     for file in images.iterdir():
         write_image(lr / f"{file.stem}x4.png", 10, 10)

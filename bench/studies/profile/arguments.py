@@ -105,7 +105,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--data",
         nargs="+",
         metavar="NAME",
-        help="data sets, in full; 'available': those found, 'all': downloaded too (default: found, within the budget)",
+        help="data sets, in full, or folders of images; 'available': those found, 'all': downloaded too (default: "
+        "found, within the budget)",
     )
     add("--limit", type=int, metavar="N", help="the first N images of each data set only, which is then called so")
     add_timing_arguments(parser, "measurement of each network")

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from bench.data import download
-from bench.data.datasets import Dataset, ImagePair, find_dataset, list_datasets, read_rgb
+from bench.data.datasets import Dataset, ImagePair, find_dataset, list_datasets
+from bench.data.images import read_rgb
 from bench.data.imresize import imresize
 from models.errors import EsrError
 from tests.data import esr_data
@@ -44,9 +45,10 @@ def save(path: Path, pixels: np.ndarray) -> Path:
     return path
 
 
-def make_set(root: Path, hr: str, lr: str | None = None, names: tuple[str, ...] = ("b", "a", "c")) -> None:
+def make_set(root: Path, hr: str | None, lr: str | None = None, names: tuple[str, ...] = ("b", "a", "c")) -> None:
     for name in names:
-        save(root / hr / f"{name}.png", noise(16, 24))
+        if hr:
+            save(root / hr / f"{name}.png", noise(16, 24))
         if lr:
             save(root / lr / f"{name}x4.png", noise(4, 6))
 
@@ -88,6 +90,72 @@ def test_layouts(tmp_path: Path, name: str, hr: str, lr: str | None) -> None:
     assert [pair.lr for pair in found.pairs] == [tmp_path / lr / f"{n}x4.png" if lr else None for n in "abc"]
     assert found.lr_source == ("files" if lr else "made by bench.imresize")
     assert found.pairs[0].load().lr.shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize(
+    "lr",
+    ["LR", "LRbicx4", "LR_bicubic", "LR_unknown/X4", "X4", "LR/x4", "LR_bicubic_X4", "lr_x4", "LRBI", "bicubic_x4",
+     "LR_wild/X4", "LR_mild"],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", ["", "x4", "_x4", "_LR", "x4m"])
+def test_lr_images_are_found_wherever_people_put_them(tmp_path: Path, lr: str, suffix: str) -> None:
+    make_set(tmp_path, "Set5/HR", "Set5/LRx4")
+    (tmp_path / "Set5" / lr).parent.mkdir(exist_ok=True)
+    (tmp_path / "Set5/LRx4").rename(tmp_path / "Set5" / lr)
+    for file in (tmp_path / "Set5" / lr).iterdir():
+        file.rename(file.with_stem(file.stem.removesuffix("x4") + suffix))
+    for other in ("LR_bicubic/X2", "LRx3"):  # of other scales, which are passed over
+        make_set(tmp_path, f"Set5/{other}")
+    found = find_dataset("Set5", tmp_path)
+    assert [pair.lr for pair in found.pairs] == [tmp_path / "Set5" / lr / f"{name}{suffix}.png" for name in "abc"]
+    assert found.lr_source == "files"
+    known = lr in ("LRbicx4", "LR_bicubic")
+    assert known != any("of whatever made them" in note for note in found.notes)
+
+
+def test_bicubic_goes_before_unknown_and_two_alike_are_asked_about(tmp_path: Path) -> None:
+    make_set(tmp_path, "DIV2K_valid_HR", "DIV2K_valid_LR_bicubic/X4")
+    make_set(tmp_path, None, "DIV2K_valid_LR_unknown/X4")
+    lr = find_dataset("DIV2K_valid", tmp_path).pairs[0].lr
+    assert lr
+    assert lr.parent == tmp_path / "DIV2K_valid_LR_bicubic/X4"
+    make_set(tmp_path, "Set5/HR", "Set5/LR_one/X4")
+    make_set(tmp_path, None, "Set5/LR_two/X4")
+    error_of(lambda: find_dataset("Set5", tmp_path), "LR_one", "LR_two", "remove or rename")
+
+
+def test_a_folder_of_anybodys_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_set(tmp_path, "My photos, 2.0/HR", "My photos, 2.0/LR")
+    make_set(tmp_path, "flat")
+    whole, inside = (find_dataset(str(tmp_path / "My photos, 2.0" / part), None) for part in ("", "HR"))
+    assert whole.name == inside.name
+    assert whole.name.startswith("My-photos-2-0-")  # without what names of figures are divided by
+    assert [pair.name for pair in whole.pairs] == ["a", "b", "c"]
+    assert whole.lr_source == "files"
+    monkeypatch.chdir(tmp_path)
+    flat = find_dataset("flat", None)
+    assert flat.lr_source == "made by bench.imresize"
+    assert flat.name.split("-")[1] != whole.name.rsplit("-", 1)[1]
+    save(tmp_path / "flat/a.png", noise(20, 24))
+    assert find_dataset("flat", None).name != flat.name  # other images are another set
+    make_set(tmp_path, "set5")
+    assert find_dataset("./set5", None).name.startswith("set5-")
+    error_of(lambda: find_dataset("set5", None, allow_download=False), "Set5 is not in")  # the known one is meant
+    (tmp_path / "empty").mkdir()
+    error_of(lambda: find_dataset("empty", None), "empty holds no images")
+    error_of(lambda: find_dataset("absent/x", None), "absent/x", "no folder of images")
+
+
+def test_no_image_is_left_out_without_a_word(tmp_path: Path) -> None:
+    make_set(tmp_path, "Set5/HR")
+    with Image.open(tmp_path / "Set5/HR/b.png") as image:
+        image.save(tmp_path / "Set5/HR/b2.webp", lossless=True)
+    assert [pair.name for pair in find_dataset("Set5", tmp_path).pairs] == ["a", "b", "b2", "c"]
+    (tmp_path / "Set5/HR/d.gif").write_bytes(b"GIF89a")
+    error_of(lambda: find_dataset("Set5", tmp_path), "d.gif", "not read", "convert or remove")
+    (tmp_path / "Set5/HR/d.gif").unlink()
+    (tmp_path / "Set5/HR/a.jpg").write_bytes(b"x")
+    error_of(lambda: find_dataset("Set5", tmp_path), "a.png", "a.jpg", "of one name")
 
 
 def test_search_order(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

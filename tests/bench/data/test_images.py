@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bench.data.datasets import find_dataset, read_rgb
+from bench.data.datasets import find_dataset
+from bench.data.images import read_rgb
 from bench.data.imresize import imresize
 from bench.data.metrics import crop_border, luma, psnr, ssim
 from bench.measurement.quality import score
