@@ -50,7 +50,7 @@ def count(model: nn.Module, shape: published.Shape, size: tuple[int, int], form:
     return Complexity(
         height=size[0],
         width=size[1],
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=parameter_count(model),
         flops_published=as_form.total if as_form else None,
         flops_fvcore_unfused=unfused.total if unfused else None,
         macs=sum(op.macs for op in counts),
@@ -68,6 +68,18 @@ def count(model: nn.Module, shape: published.Shape, size: tuple[int, int], form:
             *vanished.outside_work(_outside(model, shape) if meta is None else []),
         ],
     )
+
+
+def parameter_count(model: nn.Module) -> int:
+    """All parameters, trainable or not; of modules that PyTorch quantised, the weights and biases that they pack."""
+    packed = 0
+    for module in model.modules():
+        if type(module).__module__.startswith("torch.ao.nn.quantized"):
+            for name in ("weight", "bias"):
+                tensor = getattr(module, name, None)
+                tensor = tensor() if callable(tensor) else None
+                packed += tensor.numel() if isinstance(tensor, Tensor) else 0
+    return sum(p.numel() for p in model.parameters()) + packed
 
 
 def _without_data(model: nn.Module, shape: published.Shape) -> tuple[nn.Module, OpCounter] | tuple[None, None]:

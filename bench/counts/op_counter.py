@@ -18,7 +18,8 @@ from torch.utils._pytree import tree_iter
 
 from bench.core.record import OpCount
 from bench.counts.dispatch import OperatorMode
-from bench.counts.op_rules import FREE, MAC_RULES, OTHER_RULES, formula_flops, has_bias, rule_key
+from bench.counts.op_rules import CONVOLUTIONS as ATEN_CONVOLUTIONS
+from bench.counts.op_rules import FREE, MAC_RULES, OTHER_RULES, encoder_others, formula_flops, has_bias, rule_key
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -51,7 +52,8 @@ def work_of(packet: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) 
     if key in MAC_RULES:
         macs = MAC_RULES[key](args, first)
         bias = first.numel() if has_bias(key, args) else 0
-        return Work(1, macs, 2 * macs + bias, first.numel())
+        others = encoder_others(args, first) if key is torch.ops.aten._transformer_encoder_layer_fwd else 0
+        return Work(1, macs, 2 * macs + bias + others, first.numel())
     if key in OTHER_RULES:
         return Work(1, 0, OTHER_RULES[key](args, first))
     if (flops := formula_flops(packet, args, kwargs, out)) is not None:
@@ -120,7 +122,7 @@ class OpCounter(OperatorMode):
             self.uncovered.add(name)
         elif work.calls:
             self.work[self._modules.name, name].add(work)
-        if rule_key(packet) is torch.ops.aten.convolution and first.dim() == 4 and self._is_unhooked():
+        if rule_key(packet) in ATEN_CONVOLUTIONS and first.dim() == 4 and self._is_unhooked():
             self.unhooked[self._modules.name] += first.numel()
 
     def _is_unhooked(self) -> bool:

@@ -16,6 +16,11 @@ aten = torch.ops.aten
 Count = Callable[[Sequence[Any], Tensor], int]
 
 
+def _times(a: Tensor, b: Tensor) -> int:
+    """Real products in the product of two numbers: of complex ones each part meets each."""
+    return (1 + a.is_complex()) * (1 + b.is_complex())
+
+
 def _convolution_macs(args: Sequence[Any], out: Tensor) -> int:
     x, weight, transposed = args[0], args[1], args[6]
     positions = x.numel() if transposed else out.numel()
@@ -23,8 +28,12 @@ def _convolution_macs(args: Sequence[Any], out: Tensor) -> int:
 
 
 def _product_macs(args: Sequence[Any], out: Tensor) -> int:
-    left = args[1] if len(args) > 2 else args[0]  # addmm and baddbmm take the bias first
-    return int(out.numel() * left.shape[-1])
+    left, right = args[-2:]  # addmm and baddbmm take the bias first
+    return int(out.numel() * left.shape[-1] * _times(left, right))
+
+
+def _quantised_macs(args: Sequence[Any], out: Tensor) -> int:
+    return int(out.numel() * args[0].shape[-1])
 
 
 def _attention_macs(args: Sequence[Any], out: Tensor) -> int:
@@ -35,6 +44,7 @@ def _attention_macs(args: Sequence[Any], out: Tensor) -> int:
 # Multiply-adds: 1 MAC, 2 FLOPs.
 MAC_RULES: dict[Any, Count] = {
     aten.convolution: _convolution_macs,
+    aten._convolution: _convolution_macs,  # of traced code
     aten.mm: _product_macs,
     aten.addmm: _product_macs,
     aten.bmm: _product_macs,
@@ -42,7 +52,10 @@ MAC_RULES: dict[Any, Count] = {
     aten._scaled_dot_product_flash_attention_for_cpu: _attention_macs,
     aten._scaled_dot_product_flash_attention: _attention_macs,
     aten._scaled_dot_product_efficient_attention: _attention_macs,
+    torch.ops.quantized.linear_dynamic: _quantised_macs,
+    torch.ops.quantized.linear_relu_dynamic: _quantised_macs,
 }
+CONVOLUTIONS = (aten.convolution, aten._convolution)
 PRODUCT_NAMES = {str(packet).replace(".", "::") for packet in MAC_RULES}
 
 
@@ -52,6 +65,38 @@ def _per_output(flops: int) -> Count:
 
 def _per_input(flops: int) -> Count:
     return lambda args, out: int(flops * args[0].numel())
+
+
+def _elementwise(per_number: int, both: int, one: int) -> Count:
+    """FLOPs of one output: of real operands, of complex ones, of a complex and a real one."""
+
+    def count(args: Sequence[Any], out: Tensor) -> int:
+        operands = [a for a in args if isinstance(a, Tensor | complex)]
+        complex_ones = sum(a.is_complex() if isinstance(a, Tensor) else True for a in operands)
+        each = per_number if not complex_ones else both if complex_ones > 1 else one
+        return each * out.numel()
+
+    return count
+
+
+def _per_number(flops: int, of_complex: int, of_input: bool = False) -> Count:
+    """FLOPs of one output, or of one input, that is real or complex."""
+
+    def count(args: Sequence[Any], out: Tensor) -> int:
+        x = args[0] if isinstance(args[0], Tensor) else out
+        return (of_complex if x.is_complex() else flops) * (x if of_input else out).numel()
+
+    return count
+
+
+def _topk(args: Sequence[Any], out: Tensor) -> int:
+    # Each number is compared with the least of a heap of the k largest.
+    return int(args[0].numel() * max(1, math.ceil(math.log2(max(1, args[1])))))
+
+
+def _grid_sample(args: Sequence[Any], out: Tensor) -> int:
+    per_output = {0: 8, 1: 0, 2: 32}[args[2]]  # bilinear, nearest, bicubic: as for enlarging
+    return int(per_output * out.numel() + 4 * args[1].numel())  # a coordinate is scaled, shifted, cut off and split
 
 
 def _pooling(args: Sequence[Any], out: Tensor) -> int:
@@ -72,6 +117,30 @@ def _fft(per_point: float) -> Count:
     return count
 
 
+def _encoder_layer(args: Sequence[Any]) -> tuple[int, int, int]:
+    """Tokens, width and length of the input of `nn.TransformerEncoderLayer`'s fused operator."""
+    batch, length, width = args[0].shape
+    return batch * length, width, length
+
+
+def encoder_macs(args: Sequence[Any], out: Tensor) -> int:
+    """Projections to query, key and value and back, two products of attention, two layers behind it."""
+    tokens, width, length = _encoder_layer(args)
+    hidden = args[14].shape[0]
+    return int(tokens * (4 * width * width + 2 * length * width + 2 * width * hidden))
+
+
+def encoder_others(args: Sequence[Any], out: Tensor) -> int:
+    """Biases, two normalisations, the scale and softmax of attention, the activation, two additions."""
+    tokens, width, length = _encoder_layer(args)
+    hidden, heads = args[14].shape[0], args[2]
+    biases = 5 * width + hidden
+    return int(tokens * (biases + 2 * 5 * width + width + 5 * heads * length + hidden + 2 * width))
+
+
+MAC_RULES[aten._transformer_encoder_layer_fwd] = encoder_macs
+
+
 def formula_flops(packet: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> int | None:
     """FLOPs of an operator of someone's own, by the formula registered for it; None where there is none."""
     own = not packet._qualified_op_name.startswith(("aten::", "prim"))
@@ -80,15 +149,31 @@ def formula_flops(packet: Any, args: Sequence[Any], kwargs: dict[str, Any], out:
 
 
 _ELEMENTWISE = (
-    "abs add addcdiv addcmul clamp clamp_max clamp_min cos div elu eq erf exp exponential ge gelu gt hardsigmoid "
-    "hardswish hardtanh le leaky_relu log log1p lt maximum minimum mish mul ne neg pow reciprocal relu round "
-    "rsqrt rsub sigmoid sign silu sin softplus sqrt square sub tan tanh where _prelu_kernel"
+    "clamp clamp_max clamp_min cos elu eq erf exponential ge gelu gt hardsigmoid "
+    "hardswish hardtanh isnan le leaky_relu log log1p lt maximum minimum mish ne relu round "
+    "rsqrt sigmoid sign silu sin softplus sqrt tan tanh where _prelu_kernel"
 )
-_REDUCTIONS = "sum mean amax amin max min prod argmax var std norm linalg_vector_norm"
+_REDUCTIONS = "amax amin max min prod argmax var std norm linalg_vector_norm"
 # FLOPs of everything else. A transcendental function counts one, like an addition.
 OTHER_RULES: dict[Any, Count] = {
     **{getattr(aten, name): _per_output(1) for name in _ELEMENTWISE.split()},
     **{getattr(aten, name): _per_input(1) for name in _REDUCTIONS.split()},
+    # A complex number is two, and a product of two of them four products and two additions.
+    **{getattr(aten, name): _per_number(1, 2) for name in ("add", "sub", "rsub", "neg")},
+    **{getattr(aten, name): _per_number(1, 2, of_input=True) for name in ("sum", "mean")},
+    aten.mul: _elementwise(1, both=6, one=2),
+    aten.div: _elementwise(1, both=11, one=2),  # a product with the conjugate, its square, two quotients
+    aten.addcmul: _elementwise(1, both=8, one=4),
+    aten.addcdiv: _elementwise(1, both=13, one=4),
+    aten.abs: _per_number(1, 4, of_input=True),  # two squares, their sum, its root
+    aten.angle: _per_number(1, 1, of_input=True),
+    aten.exp: _per_number(1, 5),  # exp, cos, sin, two products
+    aten.reciprocal: _per_number(1, 7),
+    aten.square: _per_number(1, 6),
+    aten.pow: _per_number(1, 6),
+    aten._safe_softmax: _per_input(5),
+    aten.topk: _topk,
+    aten.grid_sampler_2d: _grid_sample,
     aten._softmax: _per_input(5),  # maximum, subtraction, exp, sum, division
     aten._log_softmax: _per_input(5),
     aten.native_layer_norm: _per_input(5),  # as fvcore: mean, variance, normalisation, scale, shift
@@ -110,7 +195,7 @@ OTHER_RULES: dict[Any, Count] = {
 _FREE = (
     "_conj _reshape_alias _to_copy _unsafe_view alias arange as_strided bitwise_and bitwise_not cat ceil chunk "
     "clone complex constant_pad_nd contiguous copy detach embedding empty empty_like empty_strided expand fill "
-    "flip floor full full_like gather im2col index index_put index_select lift_fresh logical_and logical_not "
+    "flip floor full full_like gather im2col index index_put index_select lift_fresh linspace logical_and logical_not "
     "masked_fill native_dropout new_empty new_full new_ones new_zeros ones ones_like permute pixel_shuffle "
     "pixel_unshuffle reflection_pad2d remainder repeat replication_pad2d reshape resize roll scalar_tensor "
     "scatter scatter_add select slice split split_with_sizes squeeze stack t transpose tril triu unbind unfold "
@@ -129,4 +214,4 @@ def rule_key(packet: Any) -> Any:
 
 def has_bias(packet: Any, args: Sequence[Any]) -> bool:
     """Whether a product or convolution adds a bias, one more FLOP for each output element."""
-    return packet in (aten.addmm, aten.baddbmm) or (packet is aten.convolution and args[2] is not None)
+    return packet in (aten.addmm, aten.baddbmm) or (packet in CONVOLUTIONS and args[2] is not None)
