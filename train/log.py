@@ -48,8 +48,8 @@ class RunLog:
         if self.folder is None:
             return
         for s in scores:
-            _append(self.folder / "scores.csv", [s.step, s.dataset, s.images, s.psnr_y, s.ssim_y, s.psnr_rgb])
-            self.events.add_scalar(f"psnr_y/{s.dataset}", s.psnr_y, s.step)
+            _append(self.folder / "scores.csv", [s.step, s.dataset, s.images, s.y_db, s.ssim_y, s.rgb_db])
+            self.events.add_scalar(f"psnr_y/{s.dataset}", s.y_db, s.step)
             self.events.add_scalar(f"ssim_y/{s.dataset}", s.ssim_y, s.step)
 
     def __enter__(self) -> "RunLog":

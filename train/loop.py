@@ -243,15 +243,15 @@ class Run:
         self.accelerator.wait_for_everyone()
         if not self.main:
             return False
-        best = max((s.psnr_y for s in self._first_scores()), default=-np.inf)
+        best = max((s.y_db for s in self._first_scores()), default=-np.inf)
         spec = get_spec(self.config.model.name)
         found: Scores = validate(self.averaged, spec, self.datasets, self.done, self.device)
         self.record.scores = [s for s in self.record.scores if s.step != self.done] + found.scores
         self.record.validation_seconds += found.seconds
         log.scores(found.scores)
-        texts = [f"{s.dataset} {s.psnr_y:.3f} dB, SSIM {s.ssim_y:.4f}" for s in found.scores]
+        texts = [f"{s.dataset} {s.y_db:.3f} dB, SSIM {s.ssim_y:.4f}" for s in found.scores]
         self.tell(f"{self.config.name}: step {self.done:,}: {'; '.join(texts)}")
-        return found.scores[0].psnr_y > best
+        return found.scores[0].y_db > best
 
     def _first_scores(self) -> list[Score]:
         return [s for s in self.record.scores if self.datasets and s.dataset == self.datasets[0].name]

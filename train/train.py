@@ -74,13 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def summary_table(record: TrainingRecord) -> Table:
     """A row a data set."""
-    bicubic = {score.dataset: score.psnr_y for score in record.bicubic}
+    bicubic = {score.dataset: score.y_db for score in record.bicubic}
     columns: list[Column[Score]] = [
         words("data set", lambda s: s.dataset),
-        Column("PSNR Y [dB]", lambda s: s.psnr_y, decimals=3),
+        Column("PSNR Y [dB]", lambda s: s.y_db, decimals=3),
         Column("SSIM Y", lambda s: s.ssim_y, decimals=4),
-        Column("PSNR RGB [dB]", lambda s: s.psnr_rgb, decimals=3),
-        Column("over bicubic", lambda s: difference(s.psnr_y, bicubic.get(s.dataset), 3)),
+        Column("PSNR RGB [dB]", lambda s: s.rgb_db, decimals=3),
+        Column("over bicubic", lambda s: difference(s.y_db, bicubic.get(s.dataset), 3)),
         Column("steps", lambda _: record.steps),
         Column("minutes", lambda _: record.seconds / 60, decimals=1),
         Column("patches/s", lambda _: record.patches_per_second or 0, decimals=1),

@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from bench.core.statistics import mean_psnr
 from bench.core.training_record import Score
 from bench.data.datasets import Dataset, DatasetNotFoundError, find_dataset
+from bench.data.metrics import finite
 from bench.measurement.quality import measure_quality
 from models import create_model, get_spec
 from models.errors import EsrError
@@ -80,9 +82,9 @@ def validate(
                 step,
                 dataset.name,
                 len(images),
-                float(np.mean([i.psnr_y for i in images if i.psnr_y is not None] or [0.0])),
+                finite(mean_psnr([i.psnr_y for i in images])),
                 float(np.mean([i.ssim_y for i in images])),
-                float(np.mean([i.psnr_rgb for i in images if i.psnr_rgb is not None] or [0.0])),
+                finite(mean_psnr([i.psnr_rgb for i in images])),
             )
         )
     model.train(training)

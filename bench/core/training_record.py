@@ -3,6 +3,7 @@
 Written by `train/train.py`; read by the report, which marks every figure with the budget it was reached with.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,24 @@ class LossPoint:
 
 @dataclass
 class Score:
-    """A data set, scored during training. PSNR in dB; means of the per-image values."""
+    """A data set, scored during training. PSNR in dB; means of the per-image values by the rule of `mean_psnr`."""
 
     step: int
     dataset: str
     images: int
-    psnr_y: float
+    psnr_y: float | None  # None: infinite, as of an image
     ssim_y: float
-    psnr_rgb: float
+    psnr_rgb: float | None
+
+    @property
+    def y_db(self) -> float:
+        """PSNR of Y, `math.inf` where an image is met exactly."""
+        return math.inf if self.psnr_y is None else self.psnr_y
+
+    @property
+    def rgb_db(self) -> float:
+        """PSNR of RGB, likewise."""
+        return math.inf if self.psnr_rgb is None else self.psnr_rgb
 
 
 @dataclass

@@ -24,6 +24,8 @@ def difference(measured: float | None, paper: float | None, decimals: int) -> st
     """`measured - paper` with its sign, "0.000" where it rounds to nothing, "—" where a side is missing."""
     if measured is None or paper is None:
         return NONE
+    if math.isinf(measured) or math.isinf(paper):
+        return f"{0:.{decimals}f}" if measured == paper else "+∞" if measured > paper else "-∞"
     text = f"{measured - paper:+,.{decimals}f}"
     return text if text.strip("+-0.,") else text[1:]
 

@@ -15,7 +15,7 @@ from models.errors import EsrError
 from models.scan import BACKENDS
 
 # Paths and entries in brackets need no quotes, although they are no Python.
-BARE = re.compile(r"\b(weights|state_key)\s*=\s*([^\s'\",()][^'\",()]*)")
+BARE = re.compile(r"\b(weights|state_key)\s*=\s*([^\s'\"][^'\"]*?)\s*(?=,\s*\w+\s*=|\)\s*$)")
 
 
 @dataclass(frozen=True)

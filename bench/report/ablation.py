@@ -133,7 +133,7 @@ SCORES: tuple[Column[_Row], ...] = (
     raw("published", lambda r: "; ".join(f"{column}={value}" for column, value in r.paper.cells.items() if value)),
     raw("parameters", lambda r: r.parameters),
     raw("dataset", lambda r: r.score.dataset if r.score else None),
-    raw("psnr_y", lambda r: r.score.psnr_y if r.score else None),
+    raw("psnr_y", lambda r: r.score.y_db if r.score else None),
     raw("ssim_y", lambda r: r.score.ssim_y if r.score else None),
     _budget("steps"),
     _budget("batch"),
@@ -190,5 +190,5 @@ def _parameters_of(run: TrainingRecord, table: str) -> int | None:
 
 
 def _scores(run: TrainingRecord) -> str:
-    texts = [f"{score.dataset} {score.psnr_y:.2f} / {score.ssim_y:.4f}" for score in run.last_scores()]
+    texts = [f"{score.dataset} {score.y_db:.2f} / {score.ssim_y:.4f}" for score in run.last_scores()]
     return ", ".join(texts) or "not scored"

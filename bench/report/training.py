@@ -1,6 +1,7 @@
 """The section on training runs: what each reached with its budget, and its curve, from training records alone."""
 
 import io
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,11 +35,11 @@ TRAININGS: tuple[Column[_Row], ...] = (
     words("budget", lambda r: _budget(r.run)),
     words("data", lambda r: without_paths(f"{', '.join(r.run.config['data']['hr'])} ({r.run.images} images)")),
     words("data set", lambda r: r.score.dataset),
-    Column("PSNR Y [dB]", lambda r: r.score.psnr_y, decimals=3),
+    Column("PSNR Y [dB]", lambda r: r.score.y_db, decimals=3),
     Column(
         "over bicubic [dB]",
-        lambda r: None if (level := _bicubic(r)) is None else r.score.psnr_y - level,
-        write=lambda r: difference(r.score.psnr_y, _bicubic(r), 3),
+        lambda r: None if (level := _bicubic(r)) is None else r.score.y_db - level,
+        write=lambda r: difference(r.score.y_db, _bicubic(r), 3),
     ),
     Column("SSIM Y", lambda r: r.score.ssim_y, decimals=4),
     Column("minutes", lambda r: r.run.seconds / 60, decimals=1),
@@ -57,9 +58,9 @@ VALIDATIONS: tuple[Column[_Row], ...] = (
     raw("step", lambda r: r.score.step),
     raw("dataset", lambda r: r.score.dataset),
     raw("images", lambda r: r.score.images),
-    raw("psnr_y", lambda r: r.score.psnr_y),
+    raw("psnr_y", lambda r: r.score.y_db),
     raw("ssim_y", lambda r: r.score.ssim_y),
-    raw("psnr_rgb", lambda r: r.score.psnr_rgb),
+    raw("psnr_rgb", lambda r: r.score.rgb_db),
     raw("seconds", lambda r: r.run.seconds),
     raw("patches_per_s", lambda r: r.run.patches_per_second),
     raw("peak_bytes", lambda r: r.run.peak_memory),
@@ -102,7 +103,7 @@ def _budget(run: TrainingRecord) -> str:
 
 
 def _bicubic(row: _Row) -> float | None:
-    return next((s.psnr_y for s in row.run.bicubic if s.dataset == row.score.dataset), None)
+    return next((s.y_db for s in row.run.bicubic if s.dataset == row.score.dataset), None)
 
 
 def draw_training(records: Sequence[TrainingRecord]) -> bytes:
@@ -112,11 +113,11 @@ def draw_training(records: Sequence[TrainingRecord]) -> bytes:
         axes = figure.subplots()
         for record in records:
             points = _first_set(record)
-            axes.plot([s.step for s in points], [s.psnr_y for s in points], marker="o", markersize=3, label=record.name)
+            axes.plot([s.step for s in points], [s.y_db for s in points], marker="o", markersize=3, label=record.name)
         level = next((s for record in records for s in record.bicubic), None)
-        if level:
-            axes.axhline(level.psnr_y, color="grey", linestyle="--", linewidth=1, label=f"bicubic on {level.dataset}")
-            low = min([level.psnr_y, *(s.psnr_y for r in records for s in _first_set(r)[-1:])]) - 1.5
+        if level and math.isfinite(level.y_db):
+            axes.axhline(level.y_db, color="grey", linestyle="--", linewidth=1, label=f"bicubic on {level.dataset}")
+            low = min([level.y_db, *(s.y_db for r in records for s in _first_set(r)[-1:])]) - 1.5
             axes.set_ylim(bottom=low)  # the first validations of a young network would flatten all that matters
         axes.set_xlabel("step")
         axes.set_ylabel("PSNR of Y [dB]")

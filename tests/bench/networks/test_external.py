@@ -58,6 +58,17 @@ def test_names_of_every_kind(tmp_path: Path) -> None:
         assert own.kind == kind
 
 
+@pytest.mark.parametrize("file", ["net (1).pth", "my weights (final, best).pth", "a=b.pth", "(x).pth"])
+@pytest.mark.parametrize("more", ["", ", data_range=255", ", channels=(3, 4)"])
+def test_weights_files_are_called_what_they_like(tmp_path: Path, file: str, more: str) -> None:
+    net = write_code(tmp_path)
+    (tmp_path / file).touch()
+    choice = parse_choice(f"{net}:TinyNet(weights={tmp_path / file}{more})")
+    assert choice.own
+    assert choice.own.weights == tmp_path / file
+    assert choice.options == ({"channels": (3, 4)} if "channels" in more else {})
+
+
 def test_names_of_the_registry_are_as_before() -> None:
     assert parse_choice("dvmsr@chunked") == Choice("dvmsr", {}, "chunked", "dvmsr@chunked")
     depths = parse_choice("dvmsr(channels=48, depths=[2, 2])")
