@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "the diffusion index; and how far networks look on the average (--erf)."
     )
     parser = make_parser("attribution.py", about, EXAMPLES)
-    add_networks(parser)
+    add_networks(parser, help="networks of the registry, whose gradients are followed")
     add, path = parser.add_argument, BlurPath()
     add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
     add("--image", type=Path, metavar="FILE", help="LR image (default: a photo of scikit-image's, shrunk)")

@@ -11,6 +11,7 @@ from torch import nn
 from models.cache import sha256_of
 from models.errors import EsrError
 from models.registry import REGISTRY
+from models.rgb import RGBNetwork
 from models.spec import ModelSpec
 from models.weights import find_weights, load_into, options_in, read_weights
 
@@ -47,7 +48,12 @@ def needs_own_weights(name: str) -> bool:
 
 
 def create_model(
-    name: str, pretrained: bool | str | Path = False, data_dir: Path | None = None, **options: Any
+    name: str,
+    pretrained: bool | str | Path = False,
+    data_dir: Path | None = None,
+    *,
+    rgb: bool = False,
+    **options: Any,
 ) -> nn.Module:
     """Build a network of the registry, in eval mode, on the CPU.
 
@@ -56,6 +62,8 @@ def create_model(
         pretrained: True for the published weights (found in `data_dir`, $ESR_DATA or the cache, else downloaded, and
             verified), a path for a weights file of your own, False for random weights. A file that training exported
             brings its options with it.
+        rgb: whether it is to take and return RGB batches in [0, 1] (`models.rgb`), whatever it is itself: some networks
+            see luma alone, some an enlarged image, some a range of 0 to 255.
         options: arguments of the network that differ from the registry's.
 
     Raises:
@@ -78,7 +86,7 @@ def create_model(
     elif pretrained is not False:
         path = Path(pretrained)
         load_into(model, read_weights(path, _state_key(spec, path), spec.weights), name)
-    return model.eval()
+    return (RGBNetwork(model, spec) if rgb else model).eval()
 
 
 def _state_key(spec: ModelSpec, path: Path) -> str | None:

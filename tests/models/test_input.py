@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from bench.data.datasets import find_dataset
 from bench.data.imresize import imresize
 from bench.data.metrics import luma
-from models import get_spec
+from models import create_model, get_spec, list_models
 from models.classic.bicubic import resize_matrix
 from models.input import input_shape, output_shape, to_image, to_input
 
@@ -71,3 +72,32 @@ def test_luma_survives_the_way_through_rgb() -> None:
     error = luma(to_image(y, image, spec).numpy()) - 255 * y[0, 0].numpy()
     assert abs(error).max() < 0.5
     assert (error**2).mean() == pytest.approx((0.257**2 + 0.504**2 + 0.098**2) / 12, rel=0.2)  # three roundings
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_network_takes_and_returns_rgb(name: str) -> None:
+    """What it makes of a photograph is what the harness scores, up to the rounding of one grey level."""
+    image = torch.tensor(find_dataset("photos", None).pairs[0].load().lr[40:64, 30:62])
+    torch.manual_seed(0)
+    network = create_model(name, rgb=True)
+    spec = get_spec(name)
+    x = image.permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        y = network(x)
+        scored = to_image(network.network(to_input(image, spec)), image, spec)
+    assert y.shape == (1, 3, 4 * 24, 4 * 32)
+    assert 0 <= y.min() <= y.max() <= 1
+    rounded = (y[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+    different = (rounded.int() - scored.int()).abs()
+    assert different.max() <= 1
+    assert (different > 0).double().mean() < 1e-3
+
+
+def test_rgb_networks_take_batches_of_rgb_alone() -> None:
+    network = create_model("fsrcnn", rgb=True)
+    x = torch.rand(2, 3, 6, 5)
+    with torch.no_grad():
+        both, second = network(x), network(x[1:])
+    assert torch.allclose(both[1:], second, atol=1e-6)
+    with pytest.raises(ValueError, match=r"takes \(b, 3, h, w\) RGB"):
+        network(torch.rand(1, 1, 6, 5))

@@ -64,19 +64,8 @@ def _scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *rest: Any)
         of = [None if t is None else t[rows] for t in (D, bias)]
         gate = None if z is None else z[:, rows]
         b, c = (t[:, g] if t.dim() == 4 else t for t in (B, C))
-        parts.append(
-            scan(
-                u[:, rows],
-                delta[:, rows],
-                A[rows].float(),
-                b,
-                c,
-                of[0],
-                gate,
-                delta_bias=of[1],
-                delta_softplus=softplus,
-            )
-        )
+        ours = scan(u[:, rows], delta[:, rows], A[rows].float(), b, c, of[0], gate, of[1], softplus)
+        parts.append(ours)
     return torch.cat(parts, dim=1) if groups > 1 else parts[0]
 
 
