@@ -32,8 +32,13 @@ class Finished:
     failed: bool = False
 
 
-def carry_out_study(work: Callable[[Tell], Finished], folder: Path) -> int:
-    """Do a study's work, show what it found, and return the exit status. `folder`: of its records."""
+def carry_out_study(work: Callable[[Tell], Finished], folder: Path, going_on: str = "--reuse continues") -> int:
+    """Do a study's work, show what it found, and return the exit status.
+
+    Args:
+        folder: of its records.
+        going_on: what goes on after an interrupt.
+    """
     out, tell = open_console()
 
     def show() -> int:
@@ -44,7 +49,7 @@ def carry_out_study(work: Callable[[Tell], Finished], folder: Path) -> int:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         return FAILED if finished.failed else 0
 
-    return carry_out(show, tell, lambda: f"what is finished is in {folder}, and --reuse continues from there")
+    return carry_out(show, tell, lambda: f"what is finished is in {folder}, and {going_on} from there")
 
 
 def carry_out(work: Callable[[], int], tell: Tell, kept: Callable[[], str]) -> int:

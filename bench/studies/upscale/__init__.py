@@ -1,0 +1,1 @@
+"""Enlarges people's images, and keeps no record of it."""
