@@ -21,21 +21,22 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """What people see of it, as a table of Markdown."""
-    frame = _people(table).map(lambda text: text.replace("|", "\\|").replace("\n", " "))
-    align = ["left" if column.text else "right" for column in table.shown.columns]
+    shown = table.shown
+    frame = _people(shown).map(lambda text: text.replace("|", "\\|").replace("\n", " "))
+    align = ["left" if column.text else "right" for column in shown.columns]
     return str(frame.to_markdown(index=False, tablefmt="pipe", colalign=align, disable_numparse=True))
 
 
 def to_latex(table: Table) -> str:
     """What people see of it, as a table of LaTeX with the rules of booktabs."""
-    layout = "".join("l" if column.text else "r" for column in table.shown.columns)
-    return str(_people(table).to_latex(index=False, escape=True, column_format=layout, caption=table.title))
+    shown = table.shown
+    layout = "".join("l" if column.text else "r" for column in shown.columns)
+    return str(_people(shown).to_latex(index=False, escape=True, column_format=layout, caption=table.title))
 
 
-def _people(table: Table) -> "pd.DataFrame":
+def _people(shown: Table) -> "pd.DataFrame":
     import pandas as pd
 
-    shown = table.shown
     return pd.DataFrame([[c.text for c in row] for row in shown.rows], columns=_headings(shown), dtype=object)
 
 

@@ -139,13 +139,18 @@ def compare(a: Sequence[float], b: Sequence[float], statistic: Statistic = "medi
     return Comparison(ratio, low, high, verdict)
 
 
+def in_db(psnr: float | None) -> float:
+    """PSNR as a number: records have None where it is infinite, since the images are equal."""
+    return math.inf if psnr is None else psnr
+
+
 def mean_psnr(values: Sequence[float | None]) -> float:
     """Mean of per-image PSNR in dB. Raises ValueError for no values.
 
     None stands for an infinite PSNR (the images are identical). The mean with it is infinite too: leaving such an image
     out, or capping it, would make a perfect image count for less than a good one.
     """
-    return mean([math.inf if v is None else v for v in values])
+    return mean([in_db(v) for v in values])
 
 
 def mean(values: Sequence[float]) -> float:

@@ -3,12 +3,12 @@
 Written by `train/train.py`; read by the report, which marks every figure with the budget it was reached with.
 """
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.core.record_file import to_json, write_bytes
+from bench.core.statistics import in_db
 
 SCHEMA = 2
 FILE = "record.json"
@@ -37,12 +37,12 @@ class Score:
     @property
     def y_db(self) -> float:
         """PSNR of Y, `math.inf` where an image is met exactly."""
-        return math.inf if self.psnr_y is None else self.psnr_y
+        return in_db(self.psnr_y)
 
     @property
     def rgb_db(self) -> float:
         """PSNR of RGB, likewise."""
-        return math.inf if self.psnr_rgb is None else self.psnr_rgb
+        return in_db(self.psnr_rgb)
 
 
 @dataclass

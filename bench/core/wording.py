@@ -56,6 +56,16 @@ def option_text(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{k}={_option(v)}" for k, v in sorted(options.items()))
 
 
+def with_options(name: str, options: Mapping[str, Any]) -> str:
+    """A network's name with the options that make it another one, in brackets."""
+    return f"{name} ({option_text(options)})" if options else name
+
+
+def threads_text(threads: int | None, before: str = "") -> str:
+    """Such as "2 threads", behind `before`; "" where threads do not matter, as on a GPU."""
+    return f"{before}{threads} thread{'s' * (threads > 1)}" if threads else ""
+
+
 def without_paths(text: str) -> str:
     """`text` with the absolute paths of the machine that measured it replaced by PATH; addresses stay."""
     return ABSOLUTE_PATH.sub("PATH", text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.core.statistics import mean_psnr
 from bench.core.table import Column, Table, raw, words
-from bench.core.wording import difference, option_text, without_paths
+from bench.core.wording import difference, option_text, threads_text, with_options, without_paths
 from bench.report.document import Data, Part, Section
 from bench.report.table1 import DATASETS
 from bench.studies.accuracy.accuracy_record import AccuracyRecord, Difference, VariantAccuracy
@@ -112,10 +112,9 @@ def accuracy_section(records: Sequence[AccuracyRecord]) -> Section:
     """The report's section."""
     parts: list[Part] = [INTRO]
     for record in records:
-        threads = f", {record.threads} thread{'s' * (record.threads > 1)}" if record.threads else ""
-        options = f" ({option_text(record.options)})" if record.options else ""
+        name = with_options(record.display_name, record.options) + threads_text(record.threads, ", ")
         limit = f" First {record.limit} images of each set." if record.limit else ""
-        parts.append(f"**{record.display_name}{options}{threads}**, weights {record.weights.file}.{limit}")
+        parts.append(f"**{name}**, weights {record.weights.file}.{limit}")
         parts.append(accuracy_table([record]))
         if lines := left_out_lines(record):
             parts.append("Left out:\n\n" + "\n".join(f"- {without_paths(line)}" for line in lines))

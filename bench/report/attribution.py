@@ -9,7 +9,7 @@ from bench.core.table import Column, Table, raw, words
 from bench.core.wording import interval, option_text, without_paths
 from bench.report.attribution_plot import draw_fields, draw_lams
 from bench.report.document import Data, Drawing, Part, Section
-from bench.studies.attribution.attribution_record import Attributed, FieldImage, FieldRecord, LamRecord
+from bench.studies.attribution.attribution_record import FieldImage, FieldRecord, LamRecord
 from bench.studies.attribution.map import diffusion_index, gini, normalised
 
 Estimate = tuple[float, float | None, float | None]  # a mean and its interval
@@ -33,11 +33,13 @@ def attribution_section(lams: Sequence[LamRecord], fields: Sequence[FieldRecord]
         parts += [LAM_INTRO, lam_table(lams, "attribution")]
         for name, group in lam_groups(lams).items():
             shows = f"Attribution of networks on {group[0].image}, patch {patch_text(group[0])}"
-            parts.append(Drawing(name, shows, draw_lams(group, list(map(label, group)))))
+            parts.append(Drawing(name, shows, draw_lams(group, [r.network.label for r in group])))
         parts.append("Upper row: the map, square root of its absolute value; lower row: area of contribution.")
         parts.append("\n".join(dict.fromkeys(f"- {r.image}: {without_paths(note)}" for r in lams for note in r.notes)))
     if fields:
-        figure = Drawing(FIELD_PLOT, "Effective receptive field", draw_fields(fields, list(map(label, fields))))
+        figure = Drawing(
+            FIELD_PLOT, "Effective receptive field", draw_fields(fields, [r.network.label for r in fields])
+        )
         parts += [FIELD_INTRO, field_table(fields), figure, Data(radius_table(fields))]
         parts.append("Left: share of the absolute gradient within a distance; right: where it lies, logarithmic.")
     return Section("attribution", "Attribution", parts)
@@ -56,14 +58,6 @@ def lam_groups(lams: Sequence[LamRecord]) -> dict[str, list[LamRecord]]:
             number += 1
         groups.setdefault(name, []).append(r)
     return groups
-
-
-def label(record: LamRecord | FieldRecord) -> str:
-    """The network's name, with what sets it apart from the published one."""
-    n: Attributed = record.network
-    extra = [option_text(n.options)] if n.options else []
-    extra += [n.weights.file or "own weights"] if n.weights.status == "custom" else []
-    return f"{n.display_name} ({', '.join(extra)})" if extra else n.display_name
 
 
 def patch_text(record: LamRecord) -> str:
@@ -93,7 +87,7 @@ LAMS: tuple[Column[LamRecord], ...] = (
     raw("patch_x", lambda r: r.patch.x),
     raw("patch_y", lambda r: r.patch.y),
     raw("patch_size", lambda r: r.patch.size),
-    words("network", label),
+    words("network", lambda r: r.network.label),
     raw("steps", lambda r: r.path.steps),
     raw("sigma", lambda r: r.path.sigma),
     raw("kernel", lambda r: r.path.kernel),
@@ -140,7 +134,7 @@ def _radius(i: int, title: str) -> Column[_Seen]:
 
 
 FIELDS: tuple[Column[_Seen], ...] = (
-    words("network", lambda r: label(r.record)),
+    words("network", lambda r: r.record.network.label),
     words("data set", lambda r: r.record.dataset),
     Column("images", lambda r: len(r.record.images)),
     Column("positions", lambda r: sum(len(image.half_squared) for image in r.record.images)),

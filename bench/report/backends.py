@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bench.core.record import in_turn
 from bench.core.statistics import compare
 from bench.core.table import Column, Table, Value, words
-from bench.core.wording import APART, MEBI, milliseconds, option_text
+from bench.core.wording import APART, MEBI, milliseconds, with_options
 from bench.report import figures
 from bench.report.document import Section
 from bench.report.lookup import DeviceRecords, Measured, canonical
@@ -73,7 +73,7 @@ def backend_table(device: DeviceRecords) -> Table:
         if s.scan_backend and r.runtime and not s.ntire_compat:
             options = {k: v for k, v in canonical(r.model, r.options).items() if k != "fused"}
             switches = [name for name in ("channels_last", "compile", "cuda_graph") if getattr(s, name)]
-            label = f"{r.display_name} ({option_text(options)})" if options else r.display_name
+            label = with_options(r.display_name, options)
             groups[r.model, label, ", ".join([f"{s.height}x{s.width}", s.precision, *switches])].append(item)
     rows = []
     for (_, label, setting), items in sorted(groups.items()):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.core.identity import slug
+from bench.core.statistics import in_db
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import number, option_text, without_paths
 from bench.report.crops_plot import draw_crops
@@ -59,14 +60,6 @@ def _rank(record: CropRecord) -> tuple[int, str]:
     return order.index(model) if model in order else len(order), record.file_name
 
 
-def label(record: CropRecord) -> str:
-    """The network's name, with what sets it apart from the published one."""
-    n = record.network
-    extra = [option_text(n.options)] if n.options else []
-    extra += [n.weights.file or "own weights"] if n.weights.status == "custom" else []
-    return f"{n.display_name} ({', '.join(extra)})" if extra else n.display_name
-
-
 def why(chosen: Chosen) -> str:
     """How the place was chosen, as a sentence."""
     if chosen.how == "named" or chosen.lowest is None or chosen.highest is None:
@@ -78,13 +71,8 @@ def why(chosen: Chosen) -> str:
 
 
 def psnr_text(value: float | None) -> str:
-    """In dB."""
-    return number(_db(value), 2)
-
-
-def _db(value: float | None) -> float:
-    """A record has None for pieces that are equal."""
-    return float("inf") if value is None else value
+    """In dB, as a record has it."""
+    return number(in_db(value), 2)
 
 
 class _Row(NamedTuple):
@@ -112,9 +100,9 @@ CROPS: tuple[Column[_Row], ...] = (
     words("chosen", lambda r: r.record.chosen.how, "chosen", write=lambda r: HOW[r.group.chosen.how]),
     raw("lowest_rmse_y", lambda r: r.record.chosen.lowest),
     raw("highest_rmse_y", lambda r: r.record.chosen.highest),
-    words("network", lambda r: label(r.record)),
-    Column("PSNR Y [dB]", lambda r: _db(r.record.psnr_y), "psnr_y", decimals=2),
-    Column("PSNR RGB [dB]", lambda r: _db(r.record.psnr_rgb), "psnr_rgb", decimals=2),
+    words("network", lambda r: r.record.network.label),
+    Column("PSNR Y [dB]", lambda r: in_db(r.record.psnr_y), "psnr_y", decimals=2),
+    Column("PSNR RGB [dB]", lambda r: in_db(r.record.psnr_rgb), "psnr_rgb", decimals=2),
     raw("record", lambda r: r.record.file_name),
 )
 
@@ -129,13 +117,13 @@ def crops_section(crops: Sequence[CropRecord]) -> Section:
     """The report's section."""
     parts: list[Part] = [INTRO]
     for group in crop_groups(crops):
-        shows = f"{group.place.text}: {', '.join([*map(label, group.records), 'ground truth'])}"
+        shows = f"{group.place.text}: {', '.join([*(r.network.label for r in group.records), 'ground truth'])}"
         parts += [f"### {group.place.text}", why(group.chosen), Drawing(group.file_name, shows, _draw(group))]
     notes = dict.fromkeys(f"- {r.place.image}: {without_paths(note)}" for r in crops for note in r.notes)
     return Section("crops", "Crops side by side", [*parts, crop_table(crops), "\n".join(notes)])
 
 
 def _draw(group: CropGroup) -> bytes:
-    titles = [f"{label(r)}\n{psnr_text(r.psnr_y)} / {psnr_text(r.psnr_rgb)} dB" for r in group.records]
+    titles = [f"{r.network.label}\n{psnr_text(r.psnr_y)} / {psnr_text(r.psnr_rgb)} dB" for r in group.records]
     pictures = [*(r.sr_png for r in group.records), group.records[0].hr_png]
     return draw_crops(pictures, [*titles, f"{TRUTH}\nPSNR Y / RGB"])

@@ -7,7 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bench.core.identity import slug, versions
 from bench.core.record import Record
 from bench.core.record_file import read_record
 from bench.core.statistics import summarise
+from bench.core.wording import threads_text
 from bench.report import figures
 from bench.report.trust import LeftOut, contradictions, disagreements
 from models.errors import EsrError
@@ -71,9 +72,7 @@ class DeviceRecords:
     @property
     def label(self) -> str:
         """The device in words, with the threads where they matter."""
-        if self.threads is None:
-            return self.name
-        return f"{self.name}, {self.threads} thread{'s' * (self.threads > 1)}"
+        return self.name + threads_text(self.threads, ", ")
 
     @property
     def slug(self) -> str:
@@ -142,8 +141,14 @@ class Loaded:
 
 def canonical(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """`options` without those that say what the registry's network is anyway."""
-    defaults = models.default_options(model) if options and model in models.list_models() else {}
+    defaults = _default_options(model) if options else {}
     return {k: v for k, v in sorted(options.items()) if k not in defaults or defaults[k] != v}
+
+
+@cache
+def _default_options(model: str) -> Mapping[str, Any]:
+    """Of a network of the registry; asked thousands of times in a report."""
+    return models.default_options(model) if model in models.list_models() else {}
 
 
 def supersedes(new: Record, old: Record) -> bool:

@@ -5,7 +5,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.core.table import Column, R, Table, raw, words
-from bench.core.wording import MEBI, NONE, number, option_text, time_decimals
+from bench.core.wording import MEBI, NONE, number, threads_text, time_decimals, with_options
 from bench.report.document import Data, Drawing, Fold, Part, Section
 from bench.report.roofline_plot import draw_roofline
 from bench.studies.roofline.costs import Cost, cost, costs_by_kind, fused_floor_ms
@@ -47,7 +47,10 @@ def roofline_section(records: Sequence[RooflineRecord]) -> Section:
 def titles(records: Sequence[RooflineRecord]) -> list[str]:
     """Each network's name, with the settings that not all of them share."""
     shared = set.intersection(*(set(_settings(r)) for r in records)) if len(records) > 1 else set(_settings(records[0]))
-    return [", ".join([_name(r), *(part for part in _settings(r) if part not in shared)]) for r in records]
+    return [
+        ", ".join([with_options(r.display_name, r.options), *(part for part in _settings(r) if part not in shared)])
+        for r in records
+    ]
 
 
 def common_settings(records: Sequence[RooflineRecord]) -> str:
@@ -55,16 +58,10 @@ def common_settings(records: Sequence[RooflineRecord]) -> str:
     return ", ".join(part for part in _settings(records[0]) if all(part in _settings(r) for r in records))
 
 
-def _name(record: RooflineRecord) -> str:
-    options = f" ({option_text(record.options)})" if record.options else ""
-    return record.display_name + options
-
-
 def _settings(record: RooflineRecord) -> list[str]:
     s = record.settings
-    threads = [f"{s.threads} thread{'s' * (s.threads > 1)}"] if s.threads else []
-    scan = [f"scan {s.scan_backend}{' fused' * s.fused}"] if s.scan_backend else []
-    return [f"{s.height}x{s.width}", s.precision, *threads, *scan]
+    scan = f"scan {s.scan_backend}{' fused' * s.fused}" if s.scan_backend else ""
+    return list(filter(None, [f"{s.height}x{s.width}", s.precision, threads_text(s.threads), scan]))
 
 
 def _ms(title: str, read: Callable[[R], float]) -> Column[R]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bench.core.statistics import mean, mean_psnr, summarise
 from bench.core.table import Column, Table, raw, times, words
-from bench.core.wording import MEBI, difference, option_text, without_paths
+from bench.core.wording import MEBI, difference, threads_text, with_options, without_paths
 from bench.report.document import Data, Drawing, Part, Section
 from bench.report.plots import DPI, STYLE
 from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
@@ -86,10 +86,9 @@ def scaling_section(records: Sequence[ScalingRecord]) -> Section:
 
 def scaling_title(record: ScalingRecord) -> str:
     """What sets one record apart from others of the same device."""
-    threads = f", {record.threads} thread{'s' * (record.threads > 1)}" if record.threads else ""
-    options = f" ({option_text(record.options)})" if record.options else ""
+    threads = threads_text(record.threads, ", ")
     scan = f", scan {record.scan_backend}" if record.scan_backend else ""
-    return f"{record.display_name}{options}, {record.precision}{threads}{scan}"
+    return f"{with_options(record.display_name, record.options)}, {record.precision}{threads}{scan}"
 
 
 def point_table(records: Sequence[ScalingRecord], key: str = "") -> Table:

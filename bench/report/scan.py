@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.core.identity import slug
 from bench.core.table import Column, Table, Value, raw, words
-from bench.core.wording import MEBI, NONE, milliseconds, without_paths
+from bench.core.wording import MEBI, NONE, milliseconds, threads_text, without_paths
 from bench.report.document import Data, Drawing, Fold, Part, Section
 from bench.report.scan_plot import draw_scan
 from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, timed_apart, worst_errors
@@ -49,7 +49,7 @@ def scan_section(records: Sequence[ScanRecord]) -> Section:
 def settings_text(record: ScanRecord) -> str:
     """What sets one record apart from others of the same device."""
     s = record.settings
-    threads = f", {s.threads} thread{'s' * (s.threads > 1)}" if s.threads else ""
+    threads = threads_text(s.threads, ", ")
     return f"{s.precision}{threads}, d = {s.channels}, n = {s.state}"
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bench.core.record import in_turn
 from bench.core.statistics import Timing, compare, summarise
 from bench.core.table import Column, Table, raw, times, words
-from bench.core.wording import MEBI, option_text, without_paths
+from bench.core.wording import MEBI, threads_text, with_options, without_paths
 from bench.report.document import Data, Part, Section
 from bench.studies.step.step_record import StepMeasurement, StepRecord
 
@@ -31,9 +31,8 @@ def step_section(records: Sequence[StepRecord]) -> Section:
 def step_title(record: StepRecord) -> str:
     """What sets one record apart from others of the same device."""
     s = record.settings
-    threads = f", {s.threads} thread{'s' * (s.threads > 1)}" if s.threads else ""
-    options = f" ({option_text(s.options)})" if s.options else ""
-    return f"{s.model}{options}, patches of {s.patch}x{s.patch}, {s.precision}{threads}"
+    threads = threads_text(s.threads, ", ")
+    return f"{with_options(s.model, s.options)}, patches of {s.patch}x{s.patch}, {s.precision}{threads}"
 
 
 class _Row(NamedTuple):

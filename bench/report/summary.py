@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from bench.core.record import Quality, Record
 from bench.core.statistics import QualityMeans, Timing, quality_means
 from bench.core.table import Column, Table, raw, words
-from bench.core.wording import MEBI, milliseconds, number, option_text, time_decimals, without_paths
+from bench.core.wording import MEBI, milliseconds, number, option_text, time_decimals, with_options, without_paths
 from bench.report import figures
 from bench.report.document import Data, Part, Section
 from bench.report.lookup import DeviceRecords, Measured
@@ -55,8 +55,7 @@ QUALITY_FIGURES = (
 
 def network_label(record: Record) -> str:
     """A network with the options that make it another one."""
-    options = option_text(record.options)
-    return f"{record.display_name} ({options})" if options else record.display_name
+    return with_options(record.display_name, record.options)
 
 
 def settings_label(record: Record) -> str:

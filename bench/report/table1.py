@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from bench.core.table import Column, Table, words
-from bench.core.wording import option_text
+from bench.core.wording import with_options
 from bench.report.document import Part
 from bench.report.lookup import DeviceRecords, canonical, is_of_own_weights
 from bench.report.paper_table import Line, PaperTable, measured_text, missing_notes, paper_table, reproduction_columns
@@ -113,7 +113,7 @@ def _further_networks(device: DeviceRecords, shown: set[str | None]) -> list[Net
         options = canonical(record.model, record.options)
         scored = any(q.dataset in DATASETS for q in record.quality)
         if (not options and record.model not in shown) or (options and scored):
-            label = f"{record.display_name} ({option_text(options)})" if options else record.display_name
+            label = with_options(record.display_name, options)
             rank = FURTHER.index(record.model) if record.model in FURTHER else len(FURTHER)
             further[rank, record.model, json.dumps(options)] = Network(label, record.model, None, options)
     return [network for _, network in sorted(further.items(), key=lambda item: item[0])]

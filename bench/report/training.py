@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bench.core.table import Column, Table, raw, words
 from bench.core.training_record import Score, TrainingRecord
-from bench.core.wording import MEBI, difference, option_text, without_paths
+from bench.core.wording import MEBI, difference, option_text, with_options, without_paths
 from bench.report.document import Data, Drawing, Section
 
 PLOT = "training.png"
@@ -92,8 +92,7 @@ def validation_table(records: Sequence[TrainingRecord]) -> Table:
 
 def _network(run: TrainingRecord) -> str:
     model = run.config["model"]
-    options = option_text(model["options"])
-    return f"{model['name']} ({options})" if options else str(model["name"])
+    return with_options(model["name"], model["options"])
 
 
 def _budget(run: TrainingRecord) -> str:

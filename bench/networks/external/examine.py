@@ -12,10 +12,11 @@ from torch import Tensor
 from bench.core.identity import slug
 from bench.core.record import Complexity, Settings, Source, WeightsInfo
 from bench.counts.complexity import count_complexity
+from bench.counts.counting import parameter_count
 from bench.networks.external.code import own_code, package_version
 from bench.networks.external.exported import convolution_calls
 from bench.networks.external.load import Loaded
-from bench.networks.external.opened import in_words, parameter_count
+from bench.networks.external.opened import in_words
 from bench.networks.external.own import CODE
 from models.errors import EsrError
 from models.input import input_shape

@@ -35,11 +35,6 @@ class Opened:
     notes: list[str] = field(default_factory=list)
 
 
-def parameter_count(network: nn.Module) -> int:
-    """All of them, trainable or not."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def in_words(error: BaseException, path: Path | None = None) -> str:
     """The error in one line, with the line of the user's file that it came from."""
     text = (str(error).strip().splitlines() or [""])[0][:300]

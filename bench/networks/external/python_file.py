@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from bench.core.record import WeightsInfo
-from bench.networks.external.opened import Opened, in_words, parameter_count
+from bench.counts.counting import parameter_count
+from bench.networks.external.opened import Opened, in_words
 from bench.networks.external.own import OwnNetwork
 from bench.networks.external.state import load_weights
 from models.errors import EsrError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.report.crops import TRUTH, crop_groups, label, psnr_text, why
+from bench.report.crops import TRUTH, crop_groups, psnr_text, why
 from bench.studies.crops.crops_record import CropRecord
 
 MOST_BYTES = 2_500_000  # of pictures in a page; the rest stays in the records and in the report's figures
@@ -42,16 +42,16 @@ def crops_view(crops: Sequence[CropRecord]) -> Crops:
     """As many networks as fit into MOST_BYTES, each at all of its places, in the order of the groups."""
     groups = crop_groups(crops)
     room = MOST_BYTES - sum(len(group.records[0].hr_png) for group in groups)
-    names = list(dict.fromkeys(label(record) for group in groups for record in group.records))
+    names = list(dict.fromkeys(record.network.label for group in groups for record in group.records))
     shown: set[str] = set()
     for name in names:
-        cost = sum(len(r.sr_png) for group in groups for r in group.records if label(r) == name)
+        cost = sum(len(r.sr_png) for group in groups for r in group.records if r.network.label == name)
         if cost <= room:
             shown.add(name)
             room -= cost
     strips = []
     for group in groups:
-        shots = [_shot(record) for record in group.records if label(record) in shown]
+        shots = [_shot(record) for record in group.records if record.network.label in shown]
         truth = Shot(TRUTH, group.records[0].hr_png, "")
         strips.append(Strip(group.place.text, why(group.chosen), group.place.size, (*shots, truth)))
     return Crops(tuple(strips), tuple(name for name in names if name not in shown))
@@ -59,4 +59,4 @@ def crops_view(crops: Sequence[CropRecord]) -> Crops:
 
 def _shot(record: CropRecord) -> Shot:
     scores = psnr_text(record.psnr_y), psnr_text(record.psnr_rgb)
-    return Shot(label(record), record.sr_png, f"crops/{record.file_name}", *scores)
+    return Shot(record.network.label, record.sr_png, f"crops/{record.file_name}", *scores)

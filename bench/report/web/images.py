@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.core.record import ImageQuality, Record
-from bench.core.statistics import mean_psnr
+from bench.core.statistics import in_db, mean_psnr
 from bench.core.table import Column, Table, words
 from bench.core.wording import NONE, number, time_decimals
 from bench.report.lookup import DeviceRecords, Query
@@ -107,9 +107,9 @@ def every_image(networks: list[Scored], dataset: str) -> Table:
 IMAGES: tuple[Column[ImageQuality], ...] = (
     words("Image", lambda image: image.name),
     words("LR size", lambda image: f"{image.height}x{image.width}"),
-    Column("PSNR Y (dB)", lambda image: _infinite(image.psnr_y), decimals=3),
+    Column("PSNR Y (dB)", lambda image: in_db(image.psnr_y), decimals=3),
     Column("SSIM Y", lambda image: image.ssim_y, decimals=4),
-    Column("PSNR RGB (dB)", lambda image: _infinite(image.psnr_rgb), decimals=3),
+    Column("PSNR RGB (dB)", lambda image: in_db(image.psnr_rgb), decimals=3),
     Column("Time (ms)", lambda i: i.time_ms, write=lambda i: number(i.time_ms, time_decimals(i.time_ms))),
 )
 
@@ -124,9 +124,4 @@ def _images(record: Record, dataset: str) -> tuple[ImageQuality, ...]:
 
 
 def _psnr(image: ImageQuality) -> float:
-    return _infinite(image.psnr_y)
-
-
-def _infinite(psnr: float | None) -> float:
-    """A record has None for identical images."""
-    return math.inf if psnr is None else psnr
+    return in_db(image.psnr_y)

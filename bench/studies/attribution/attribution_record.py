@@ -14,6 +14,7 @@ from PIL import Image
 
 from bench.core.identity import Kept, versions
 from bench.core.record import WeightsInfo
+from bench.core.wording import option_text
 
 SCHEMA = 2
 LAM, FIELD = "lam", "field"  # what the files' names begin with
@@ -77,6 +78,13 @@ class Attributed:
     created: str  # UTC, ISO 8601
     environment: dict[str, Any]
     code: str = ""  # checksum of a user's own code; "" for a network of the registry
+
+    @property
+    def label(self) -> str:
+        """The network's name, with what sets it apart from the published one."""
+        extra = [option_text(self.options)] if self.options else []
+        extra += [self.weights.file or "own weights"] if self.weights.status == "custom" else []
+        return f"{self.display_name} ({', '.join(extra)})" if extra else self.display_name
 
     @property
     def identity(self) -> dict[str, Any]:

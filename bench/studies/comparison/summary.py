@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bench.core.table import Column, Table, words
+from bench.core.wording import threads_text
 from bench.studies.comparison.comparison_record import Compared, ComparisonRecord
 from bench.studies.comparison.intervals import Estimate, ratio_in_rounds, typical_time
 
@@ -93,7 +94,7 @@ def citation(record: ComparisonRecord) -> str:
     s = record.networks[0].settings
     processes = [p for n in record.networks for p in n.processes if p.runtime]
     torch = next((p.environment.get("packages", {}).get("torch") for p in processes), None)
-    threads = f" with {s.threads} thread{'s' * (s.threads > 1)}" if s.threads else ""
+    threads = threads_text(s.threads, " with ")
     switches = [n.replace("_", " ") for n in ("channels_last", "compile", "cuda_graph") if getattr(s, n)]
     how = ", ".join([f"PyTorch {torch}", s.precision, *switches])
     samples = _span([len(p.runtime.samples_ms) for p in processes if p.runtime])

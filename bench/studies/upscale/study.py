@@ -14,6 +14,7 @@ from bench.core.console import Tell
 from bench.core.progress import step
 from bench.core.record_file import write_bytes
 from bench.core.statistics import mean
+from bench.counts.counting import parameter_count
 from bench.data.folders import SUFFIXES, images_in
 from bench.data.images import read_rgb
 from bench.networks.choice import Choice
@@ -117,7 +118,7 @@ def run(plan: UpscalePlan, tell: Tell) -> Upscaled:
                     times.append(ms)
                 progress.advance()
     own = plan.choice.own is not None
-    count = None if own else sum(p.numel() for p in create_model(plan.choice.name, **plan.choice.options).parameters())
+    count = None if own else parameter_count(create_model(plan.choice.name, **plan.choice.options))
     return Upscaled([task.target for task in plan.tasks if task.target.is_file()], times, failed, count)
 
 
