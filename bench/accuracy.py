@@ -13,12 +13,14 @@ from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
 from bench.core.record_file import write_files
 from bench.core.render import to_csv
-from bench.data.datasets import Dataset, DatasetNotFoundError, canonical_name, find_dataset
+from bench.data.datasets import DatasetNotFoundError, canonical_name, find_dataset, find_named
+from bench.data.pairs import Dataset
 from bench.networks.choice import parse_options
 from bench.report.accuracy import accuracy_section, accuracy_table, left_out_lines
 from bench.studies.accuracy.accuracy_record import AccuracyRecord
 from bench.studies.accuracy.study import AccuracyPlan, list_variants, run
 from bench.studies.flags import (
+    add_data,
     add_data_dir,
     add_device,
     add_networks,
@@ -74,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--model-args", nargs="+", default=[], metavar="K=V", help="options of the network in every variant")
     add("--backends", nargs="+", metavar="NAME", help="(default: every one that can run here but reference)")
-    add("--data", nargs="+", metavar="NAME", help=f"data sets (default: those found of {' '.join(DATASETS)})")
+    add_data(parser, f" (default: those found of {' '.join(DATASETS)})")
     add_data_dir(parser)
     add("--limit", type=int, metavar="N", help="only the first N images of each set")
     add("--exact", nargs="*", default=["Set5"], metavar="NAME", help="sets to run in float64 too (default: Set5)")
@@ -116,8 +118,8 @@ def make_plans(arguments: argparse.Namespace, tell: Tell) -> list[AccuracyPlan]:
 
 def _datasets(arguments: argparse.Namespace, tell: Tell) -> list[Dataset]:
     """Those named, which must be there, or those found."""
-    if arguments.data:
-        return [find_dataset(name, arguments.data_dir) for name in dict.fromkeys(arguments.data)]
+    if arguments.data or arguments.lr:
+        return find_named(arguments.data or [], arguments.data_dir, arguments.lr)
     found = []
     for name in DATASETS:
         try:

@@ -13,13 +13,15 @@ from dataclasses import replace
 from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
 from bench.core.record_file import write_files
-from bench.data.datasets import ImagePair, find_dataset
+from bench.data.datasets import find_dataset, find_named
 from bench.data.images import read_rgb
+from bench.data.pairs import ImagePair
 from bench.networks.choice import parse_choice
 from bench.report.attribution import attribution_section, field_table, lam_table
 from bench.studies.attribution.attribution_record import BlurPath, FieldRecord, LamRecord, Patch
 from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture, run
 from bench.studies.flags import (
+    add_data,
     add_data_dir,
     add_device,
     add_networks,
@@ -75,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sigma", type=float, default=path.sigma, metavar="S", help=f"blur it starts at (default: {path.sigma})")
     add("--kernel", type=int, default=path.kernel, metavar="N", help=f"pixels of the blur (default: {path.kernel})")
     add("--erf", type=int, metavar="N", help="also the effective receptive field, at N positions of each image")
-    add("--data", default="photos", metavar="NAME", help="data set for --erf (default: photos, which is always here)")
+    add_data(parser, ", for --erf (default: photos, which is always here)", default="photos", nargs=None)
     add("--erf-size", type=int, default=64, metavar="N", help="LR pixels a side that --erf looks at (default: 64)")
     add_device(parser)
     add("--memory", type=float, metavar="GIB", help="for what a pass keeps (default: half of what is free)")
@@ -139,7 +141,7 @@ def _field(arguments: argparse.Namespace) -> FieldPlan:
     count, size = arguments.erf, arguments.erf_size
     if not 0 < count <= 100_000:
         raise EsrError(f"--erf {count} must be from 1 to 100000 positions an image")
-    dataset = find_dataset(arguments.data, arguments.data_dir)
+    (dataset,) = find_named([arguments.data], arguments.data_dir, arguments.lr)
     images = [Picture(pair.name, pair.load().lr) for pair in dataset.pairs]
     smallest = min(min(image.lr.shape[:2]) for image in images)
     if not 1 < size <= smallest:

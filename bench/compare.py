@@ -9,19 +9,24 @@ if not __package__:
 
 import argparse
 import math
+from collections.abc import Sequence
 
 from bench.core.command import carry_out
-from bench.core.console import open_console
+from bench.core.console import Tell, open_console
 from bench.core.render import print_table
 from bench.core.store import save
+from bench.data.datasets import DatasetNotFoundError, find_dataset, find_named
+from bench.data.pairs import Dataset
 from bench.networks.choice import parse_choice
 from bench.studies.comparison.regression import judge, read_reference
 from bench.studies.comparison.rounds import empty_record, measure_rounds, start_networks
-from bench.studies.comparison.summary import citation, comparison_table, verdicts
-from bench.studies.profile.arguments import add_timing_arguments, make_plan
+from bench.studies.comparison.summary import citation, comparison_table, quality_lines, verdicts
+from bench.studies.flags import add_data
+from bench.studies.profile.arguments import Plan, add_timing_arguments, make_plan
 from models.errors import EsrError
 
 REPEATS = 3
+QUICK_SET = "Set5"
 EXAMPLES = """examples:
   python bench/compare.py rlfn_ntire span                     which is faster, by how much, and how sure that is
   python bench/compare.py dvmsr@native 'dvmsr(channels=48)@native' rlfn_ntire --repeats 5
@@ -52,13 +57,14 @@ def main(argv: list[str] | None = None) -> int:
             if path.resolve() == arguments.against.resolve():
                 raise EsrError(f"--against {arguments.against} would be overwritten; choose another --out")
             reference = read_reference(arguments.against, record.networks[0])
-        measure_rounds(record, subjects, plan, tell)
+        measure_rounds(record, subjects, find_sets(plan, arguments.data, tell), plan, tell)
         save(record, arguments.out)
         print_table(out, comparison_table(record))
         failed, lines = any(network.error for network in record.networks), verdicts(record)
         if reference and not failed:
             outcome = judge(reference, record.networks[0], tolerance)
             failed, lines = outcome.failed, outcome.lines
+        lines = [*lines, *quality_lines(record)]
         timed = any(network.samples_ms for network in record.networks)
         for line in [*lines, *(["", citation(record), ""] if timed else [])]:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -80,17 +86,34 @@ def _parser() -> argparse.ArgumentParser:
     add("--repeats", type=int, default=REPEATS, metavar="N", help=f"fresh processes a network (default: {REPEATS})")
     add("--against", type=Path, metavar="RECORD", help="an earlier record that the one network is held against")
     add("--tolerance", default="5%", metavar="P%", help="how much slower it may be with --against (default: 5%%)")
+    add_data(parser, f", to score the networks on (default: {QUICK_SET}, where it is found)")
+    add("--limit", type=int, metavar="N", help="the first N images of each data set only")
     add_timing_arguments(parser, "each network in each process")
     add(
         "--out", type=Path, default=Path("results/comparisons"), help="folder of records (default: results/comparisons)"
     )
     # What profile.py offers besides, and a comparison of times has no use for.
-    parser.set_defaults(
-        weights=None, data=None, limit=None, model_args=[], ntire_compat=False, measure=["runtime"], reuse=False
-    )
+    parser.set_defaults(weights=None, model_args=[], ntire_compat=False, measure=["runtime"], reuse=False)
     # Networks of the user's own say these in brackets.
     parser.set_defaults(data_range=None, size_multiple=None, state_key=None, scale=4, allow_unsafe_weights=None)
     return parser
+
+
+def find_sets(plan: Plan, named: Sequence[str] | None, tell: Tell) -> list[Dataset]:
+    """What to score the networks on: the sets that are named, or the quick one if it is here.
+
+    Raises EsrError for a named one that is missing.
+    """
+    if plan.cuda_graph:
+        return []
+    try:
+        found = find_named(named, plan.data_dir, plan.lr) if named else [find_dataset(QUICK_SET, plan.data_dir, False)]
+    except DatasetNotFoundError as error:
+        if named:
+            raise
+        tell(f"quality is not measured: {error}")
+        return []
+    return [dataset.limited(plan.limit) if plan.limit else dataset for dataset in found]
 
 
 def _check(arguments: argparse.Namespace) -> float:

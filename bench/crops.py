@@ -15,13 +15,15 @@ from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
 from bench.core.environment import device_name
 from bench.core.record_file import read_as, write_files
-from bench.data.datasets import Dataset, find_dataset
+from bench.data.datasets import find_named
+from bench.data.pairs import Dataset
 from bench.networks.choice import Choice, parse_choice
 from bench.report.crops import crop_table, crops_section
 from bench.studies.crops.contest import REFERENCE
 from bench.studies.crops.crops_record import CROP, CropRecord
 from bench.studies.crops.study import CropsPlan, Square, run
 from bench.studies.flags import (
+    add_data,
     add_data_dir,
     add_device,
     add_networks,
@@ -70,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add_networks(parser, help="networks, as in bench/profile.py; bicubic is added")
     add = parser.add_argument
     add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
-    add("--data", nargs="+", default=["Set5"], metavar="NAME", help="data sets (default: Set5)")
+    add_data(parser, " (default: Set5)", default=["Set5"])
     add("--image", metavar="NAME", help="only this image of the data sets, without its suffix")
     add("--crop", metavar="X,Y,SIZE", help="square of that image, in HR pixels (default: chosen by measurement)")
     add("--size", type=int, default=SIZE, metavar="N", help=f"HR pixels a side of a chosen square (default: {SIZE})")
@@ -93,7 +95,7 @@ def make_plan(arguments: argparse.Namespace) -> CropsPlan:
         raise EsrError(f"--size {arguments.size} must be from {SMALLEST} to {LARGEST}")
     device, threads = settle_device(arguments)
     square = parse_crop(arguments.crop) if arguments.crop else None
-    datasets = [find_dataset(name, arguments.data_dir) for name in dict.fromkeys(arguments.data)]
+    datasets = find_named(arguments.data, arguments.data_dir, arguments.lr)
     if arguments.image:
         datasets = _only(arguments.image, datasets)[: 1 if square else None]
     return CropsPlan(

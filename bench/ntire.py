@@ -18,7 +18,8 @@ from bench.core.environment import describe, device_name
 from bench.core.identity import versions
 from bench.core.record_file import write_bytes
 from bench.core.render import print_table
-from bench.data.datasets import Dataset, DatasetNotFoundError, find_dataset, list_datasets
+from bench.data.datasets import DatasetNotFoundError, find_dataset, list_datasets
+from bench.data.pairs import Dataset
 from bench.report.standings import SHORT, Standings, standings_section, standings_table
 from bench.report.teams import baseline
 from bench.score import RULES

@@ -10,12 +10,13 @@ import argparse
 
 from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
-from bench.data.datasets import find_dataset
+from bench.data.datasets import find_named
 from bench.networks.choice import parse_choice
 from bench.report.scaling import image_table, point_table
 from bench.studies.flags import (
     PRECISIONS,
     add_budget,
+    add_data,
     add_data_dir,
     add_device,
     add_networks,
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sizes", nargs="+", type=int, default=SIZES, metavar="N", help=f"LR pixels a side (default: {sizes})")
     add("--tile", type=int, metavar="N", help="also in tiles of N pixels a side, context included (default: not)")
     add("--overlap", type=int, default=16, metavar="N", help="pixels of context on each side of a tile (default: 16)")
-    add("--data", nargs="+", default=[], metavar="NAME", help="sets on whose larger images tiles are compared in dB")
+    add_data(parser, ", on whose larger images tiles are compared in dB (default: none)", default=[])
     add("--limit", type=int, metavar="N", help="the first N images of each set only")
     add_data_dir(parser)
     add_device(parser, PRECISIONS)
@@ -76,7 +77,7 @@ def make_plans(arguments: argparse.Namespace) -> list[ScalingPlan]:
     if arguments.data and not arguments.tile:
         raise EsrError("--data compares tiles with whole images; give --tile N with it")
     device, threads = settle_device(arguments)
-    datasets = [find_dataset(name, arguments.data_dir) for name in arguments.data]
+    datasets = find_named(arguments.data, arguments.data_dir, arguments.lr)
     return [
         ScalingPlan(
             choice=choice,

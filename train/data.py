@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from bench.data.datasets import SCALE
+from bench.data.pairs import SCALE
 from models.errors import EsrError
 from train.config import Data
 from train.store import Packed, PackedImage, Pixels, find_pairs, pack, resolve_names

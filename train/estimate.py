@@ -21,7 +21,7 @@ from bench.core.out_of_memory import is_out_of_memory
 from bench.core.progress import step
 from bench.core.render import print_table
 from bench.core.table import Column, Table, words
-from bench.data.datasets import SCALE, ImagePair
+from bench.data.pairs import SCALE, ImagePair
 from models.cache import cache_dir
 from models.errors import EsrError
 from train.config import Config, read_yaml, scaled

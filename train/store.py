@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.core.progress import Step, step
-from bench.data.datasets import SCALE, ImagePair, find_dataset
+from bench.data.datasets import find_dataset
 from bench.data.folders import SUFFIXES, images_in, pair_files
+from bench.data.pairs import SCALE, ImagePair
 from models.cache import cache_dir
 from models.errors import EsrError
 from models.weights import search_roots

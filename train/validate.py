@@ -11,8 +11,9 @@ from torch import nn
 
 from bench.core.statistics import mean_psnr
 from bench.core.training_record import Score
-from bench.data.datasets import Dataset, DatasetNotFoundError, find_dataset
+from bench.data.datasets import DatasetNotFoundError, find_dataset
 from bench.data.metrics import finite
+from bench.data.pairs import Dataset
 from bench.measurement.quality import measure_quality
 from models import create_model, get_spec
 from models.errors import EsrError

@@ -5,24 +5,27 @@ import hashlib
 import itertools
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import skimage
-from PIL import Image
 
 from bench.data.download import download_to_cache, not_in_cache
-from bench.data.folders import SUFFIXES, images_in, lr_folder, pair_files
-from bench.data.images import read_rgb, size_text
-from bench.data.imresize import imresize
+from bench.data.folders import (
+    HR_NAMES,
+    SUFFIXES,
+    hr_folder,
+    image_name,
+    images_below,
+    images_in,
+    lr_folder,
+    pair_files,
+    split_by_name,
+)
+from bench.data.pairs import Dataset, ImagePair
 from models.cache import cache_dir, sha256_of
 from models.errors import EsrError
-
-SCALE = 4
 
 # Every set, with the other folder names in use for it.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -37,7 +40,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "DIV2K_LSDIR_test": (),
 }
 COUNTS = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100, "Manga109": 109, "DIV2K_valid": 100}
-LAYOUTS = ("images/{}/HR", "{}/HR", "{}_HR")  # of HR images below a root; bench.data.folders finds the LR images
+# Of HR images below a root; bench.data.folders finds the LR images.
+LAYOUTS = ("images/{}/HR", "{}/HR", "{}_HR", "{}/GT", "{}/GTmod12", "{}/image_SRF_4", "{}")
 NOT_PUBLIC = {
     "Manga109": "may not be redistributed: ask for it at http://www.manga109.org/en/download.html",
     "DIV2K_LSDIR_valid": "has no stable address: see 'The Validation datasets' at "
@@ -54,101 +58,28 @@ class DatasetNotFoundError(EsrError):
     """The data set is neither on this machine nor to be had from a public address."""
 
 
-@dataclass(frozen=True)
-class LoadedPair:
-    """One image in memory.
-
-    Attributes:
-        lr: (h, w, 3) uint8.
-        hr: (4h, 4w, 3) uint8.
-        notes: what was changed on the way from the files, such as a grey image replicated to RGB.
-    """
-
-    lr: npt.NDArray[np.uint8]
-    hr: npt.NDArray[np.uint8]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ImagePair:
-    """One image on disk.
-
-    Attributes:
-        name: stem of the HR file.
-        hr: HR file.
-        lr: LR file, or None to make the LR image from the HR image.
-        max_size: the HR image is cropped to at most this many pixels a side, around its centre; None leaves it whole.
-    """
-
-    name: str
-    hr: Path
-    lr: Path | None
-    max_size: int | None = None
-
-    def lr_pixels(self) -> int:
-        """Pixels of the LR image, from the header of the HR file; 0 where it cannot be read (`load` says why)."""
-        try:
-            with Image.open(self.hr) as image:
-                sides = [min(side, self.max_size or side) // SCALE for side in image.size]
-        except (OSError, ValueError):
-            return 0
-        return sides[0] * sides[1]
-
-    def load(self) -> LoadedPair:
-        """Read both images, crop HR to a multiple of the scale (bottom and right, as the field does) and check LR.
-
-        Raises EsrError for a file that is no sound 8-bit RGB or grey image, is too small, or does not fit the other.
-        """
-        hr, notes = read_rgb(self.hr)
-        if self.max_size:
-            top, left = (max(0, side - self.max_size) // 2 for side in hr.shape[:2])
-            hr = hr[top : top + self.max_size, left : left + self.max_size]
-        h, w = hr.shape[0] // SCALE, hr.shape[1] // SCALE
-        if not h or not w:
-            raise EsrError(f"{self.hr} is {size_text(hr)} pixels; HR images need at least {SCALE} a side, remove it")
-        hr = np.ascontiguousarray(hr[: h * SCALE, : w * SCALE])
-        if self.lr is None:
-            return LoadedPair(imresize(hr, 1 / SCALE), hr, notes)
-        lr, lr_notes = read_rgb(self.lr)
-        if lr.shape != (h, w, 3):
-            raise EsrError(
-                f"{self.lr} is {size_text(lr)} pixels, but its HR image needs {w}x{h} (HR / {SCALE}); "
-                f"replace it, or remove its folder to have LR images made"
-            )
-        return LoadedPair(lr, hr, notes + lr_notes)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A set of images, sorted by file name; `notes` say what keeps its figures from being compared with others'."""
-
-    name: str
-    pairs: tuple[ImagePair, ...]
-    lr_source: Literal["files", "made by bench.imresize"]
-    notes: tuple[str, ...] = ()
-
-    def limited(self, count: int) -> "Dataset":
-        """The first `count` images, under a name that says so, since their figures are not the set's."""
-        return replace(self, name=f"{self.name}[:{count}]", pairs=self.pairs[:count])
-
-
 def list_datasets() -> tuple[str, ...]:
     """The names `find_dataset` knows, quickest first."""
     return tuple(ALIASES)
 
 
-def find_dataset(name: str, data_dir: Path | None, allow_download: bool = True) -> Dataset:
+def find_dataset(name: str, data_dir: Path | None, allow_download: bool = True, lr: Path | None = None) -> Dataset:
     """Find the data set `name` (in any case, or an alias) in `data_dir`, $ESR_DATA or the cache, or download it.
 
     A `name` that is a folder is that folder: its HR images, or those in its HR, with LR images where it has any.
 
     Opens no image: `ImagePair.load` does, and reports what is wrong with it.
 
+    Args:
+        lr: folder of the LR images that go with a folder of HR images.
+
     Raises:
         EsrError: unknown name, folder missing or empty, HR and LR files that do not match, set not to be had.
     """
     if is_folder(name):
-        return _own(Path(name))
+        return _own(Path(name), lr)
+    if lr:
+        raise EsrError(f"--lr {lr} goes with a folder of HR images, and --data {name} is none; name that folder")
     name = canonical_name(name)
     if name == "photos":
         return _photos()
@@ -168,6 +99,16 @@ def find_dataset(name: str, data_dir: Path | None, allow_download: bool = True) 
     except OSError as error:
         raise EsrError(f"cannot read {error.filename} ({error.strerror}); check its permissions") from None
     raise DatasetNotFoundError(_not_found(name, roots))
+
+
+def find_named(names: Sequence[str], data_dir: Path | None, lr: Path | None = None) -> list[Dataset]:
+    """Each of the sets once. Raises EsrError as `find_dataset` does, and for LR images of more than one set."""
+    if lr and len(names) != 1:
+        raise EsrError(f"--lr {lr} is of one folder of images; name one --data with it")
+    if lr and not lr.is_dir():
+        raise EsrError(f"--lr {lr} is not a folder; name the one that holds the LR images")
+    found = (find_dataset(name, data_dir, lr=lr) for name in names)
+    return list({dataset.name: dataset for dataset in found}.values())
 
 
 def canonical_name(name: str) -> str:
@@ -201,7 +142,8 @@ def _look_in(root: Path, name: str) -> Dataset | None:
     """The data set if one of the known layouts of it exists under `root`."""
     for folder_name in (name, *ALIASES[name]):
         for layout in LAYOUTS:
-            if hr := _subfolder(root, layout.format(folder_name)):
+            hr = _subfolder(root, layout.format(folder_name))
+            if hr and (layout != "{}" or images_in(hr)):  # a folder of that name may hold anything
                 return _from_folder(name, hr)
     return None
 
@@ -220,39 +162,45 @@ def _subfolder(root: Path, relative: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _from_folder(name: str, hr: Path) -> Dataset:
-    files = images_in(hr)
+def _from_folder(name: str, hr: Path, given_lr: Path | None = None) -> Dataset:
+    files, lr_files = split_by_name(images_below(hr))
     if not files:
         raise EsrError(f"{hr} holds no images ({', '.join(SUFFIXES)}); fill it or remove it")
-    for before, after in itertools.pairwise(sorted(files, key=lambda file: file.stem)):
-        if before.stem == after.stem:
-            raise EsrError(f"{before} and {after.name} are images of one name; rename or remove one")
+    names = [image_name(file, hr) for file in files]
+    for (before, one), (after, other) in itertools.pairwise(sorted(zip(names, files, strict=True))):
+        if before == after:
+            raise EsrError(f"{one} and {other.name} are images of one name; rename or remove one")
     usual = COUNTS.get(name, len(files))
     notes: tuple[str, ...] = (f"{len(files)} images instead of the usual {usual}",) if len(files) != usual else ()
-    found = lr_folder(hr) if hr.name.lower().endswith("hr") else None
+    if match := re.fullmatch(r"gtmod(\d+)", hr.name, re.IGNORECASE):
+        notes += (f"HR images cropped to multiples of {match[1]}, by whatever made {hr.name}",)
+    found = (given_lr, False) if given_lr else (hr, False) if lr_files else lr_folder(hr)
     if found is None:
-        made = tuple(ImagePair(file.stem, file, None) for file in files)
+        made = tuple(ImagePair(name, file, None) for name, file in zip(names, files, strict=True))
         return Dataset(name, made, "made by bench.imresize", notes)
     lr, bicubic = found
     if not bicubic:
-        notes += (f"LR images from {lr.relative_to(hr.parent).as_posix()}, of whatever made them",)
-    lr_files = images_in(lr)
-    partners = pair_files(files, hr, lr, lr_files, f"remove {lr} to have LR images made")
+        place = lr.name if given_lr or lr == hr else lr.relative_to(hr.parent).as_posix()
+        notes += (f"LR images from {place}, of whatever made them",)
+    lr_files = lr_files or images_below(lr)
+    instead = "leave --lr out" if given_lr else f"remove {lr}"
+    partners = pair_files(files, hr, lr, lr_files, f"{instead} to have LR images made")
     if extra := sorted(set(lr_files) - set(partners)):
         raise EsrError(f"{extra[0]} has no HR image in {hr}; add that or remove the LR image")
-    pairs = (ImagePair(file.stem, file, lr_file) for file, lr_file in zip(files, partners, strict=True))
+    pairs = (ImagePair(name, file, lr_file) for name, file, lr_file in zip(names, files, partners, strict=True))
     return Dataset(name, tuple(pairs), "files", notes)
 
 
-def _own(folder: Path) -> Dataset:
-    """A folder of images, under its name and a checksum of the HR images: no two sets share figures."""
-    hr = _subfolder(folder, "HR") or folder
-    title = folder.resolve().parent.name if hr == folder and folder.name.lower() == "hr" else folder.resolve().name
-    found = _from_folder(title, hr)
+def _own(folder: Path, lr: Path | None) -> Dataset:
+    """A folder of images, under its name and a checksum of all that is scored: no two sets share figures."""
+    hr = hr_folder(folder)
+    title = (hr.resolve().parent if HR_NAMES.fullmatch(hr.name) else hr.resolve()).name
+    found = _from_folder(title, hr, lr)
     checksum = hashlib.sha256()
     for pair in found.pairs:
         checksum.update(pair.name.encode())
-        checksum.update(sha256_of(pair.hr).encode())
+        for file in (pair.hr, *([pair.lr] if pair.lr else [])):
+            checksum.update(sha256_of(file).encode())
     name = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', title)[:40]}-{checksum.hexdigest()[:KEY_DIGITS]}"
     return replace(found, name=name)
 

@@ -8,6 +8,8 @@ from models.errors import EsrError
 
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".ppm")
 UNREAD = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".exr", ".hdr", ".dng")
+# Names of folders with HR images: EDSR's, KAIR's and the challenges', then BasicSR's.
+HR_NAMES = re.compile(r"hr|gt(mod\d+)?|original", re.IGNORECASE)
 # Names of folders with LR images at x4, the likeliest first. REDS, DIV2K, BasicSR, EDSR and KAIR each have their own.
 LR_NAMES = (
     r"lrx4", r"lr_bicubic/x4", r"lr_?bicx4", r"lr_bicubic", r"lr_?bi(c(ubic)?)?(_?x4)?", r"lr_?x4", r"lr/x4", r"lr",
@@ -31,12 +33,61 @@ def images_in(folder: Path, deep: bool = False) -> list[Path]:
     return sorted((f for f in files if f.suffix.lower() in SUFFIXES), key=lambda file: file.relative_to(folder))
 
 
+def hr_folder(folder: Path) -> Path:
+    """Where in `folder` the HR images lie: in itself, or in one below it that is called as such are.
+
+    Raises EsrError where two folders have as good a claim.
+    """
+    claims = [child for child in sorted(folder.iterdir()) if child.is_dir() and HR_NAMES.fullmatch(child.name)]
+    named = [child for child in claims if child.name.lower() == "hr"] or claims
+    if len(named) > 1:
+        raise EsrError(f"HR images lie in {named[0]} and in {named[1]}; name the one that is meant")
+    return named[0] if named else folder
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The images of a folder, or, where it has none itself, of the folders in it, as REDS keeps its clips.
+
+    Raises EsrError as `images_in` does, and where one of those folders is called as LR images are.
+    """
+    here = images_in(folder)
+    if here:
+        return here
+    below = images_in(folder, deep=True)
+    for child in sorted({file.relative_to(folder).parts[0] for file in below}):
+        if any(re.fullmatch(known, child.lower()) for known in LR_NAMES):
+            raise EsrError(f"{folder / child} holds LR images; name the folder of the HR images, and that by --lr")
+    return below
+
+
+def image_name(file: Path, folder: Path) -> str:
+    """What an image of `folder` is called: its stem, behind the folders between them."""
+    return "-".join(file.relative_to(folder).with_suffix("").parts)
+
+
+def split_by_name(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The HR and the LR images of one folder that holds both, as img_001_SRF_4_HR.png and img_001_SRF_4_LR.png.
+
+    All are HR images where they are not such pairs.
+    """
+    ends = {end: {f.stem[: -len(end)] for f in files if f.stem.upper().endswith(end)} for end in ("_HR", "_LR")}
+    if not ends["_LR"] or ends["_HR"] != ends["_LR"]:
+        return list(files), []
+    lr = [f for f in files if f.stem.upper().endswith("_LR")]
+    return [f for f in files if f.stem.upper().endswith("_HR")], lr
+
+
 def lr_folder(hr: Path) -> tuple[Path, bool] | None:
-    """Where the x4 LR images lie that go with `hr`, a folder called "HR" or "..._HR"; None for nowhere.
+    """Where the x4 LR images lie that go with `hr`, a folder called "HR", "GT" or "..._HR"; None for nowhere.
 
     Also says whether they are known to be bicubic. Raises EsrError where two folders have as good a claim.
     """
-    stem = "" if hr.name.lower() == "hr" else hr.name[: -len("_HR")] + "_"
+    if HR_NAMES.fullmatch(hr.name):
+        stem = ""
+    elif hr.name.lower().endswith("_hr"):
+        stem = hr.name[: -len("_HR")] + "_"
+    else:
+        return None
     found: list[tuple[int, Path]] = []
     for folder in sorted(f for f in hr.parent.iterdir() if f.is_dir() and f != hr):
         if not folder.name.lower().startswith(stem.lower()):

@@ -6,8 +6,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bench.core.record import ImageQuality, Quality
-from bench.data.datasets import SCALE, Dataset, ImagePair
 from bench.data.metrics import Image, crop_border, finite, luma, psnr, ssim
+from bench.data.pairs import SCALE, Dataset, ImagePair
 from models.errors import EsrError
 
 BORDER = SCALE

@@ -42,6 +42,16 @@ def add_data_dir(parser: argparse.ArgumentParser, holds: str = "images/ and weig
     parser.add_argument("--data-dir", type=Path, metavar="PATH", help=text)
 
 
+def add_data(parser: argparse.ArgumentParser, shown: str, **more: Any) -> None:
+    """--data, whose help ends with `shown`, and --lr, for `bench.data.datasets.find_named`."""
+    given: dict[str, Any] = {"nargs": "+", **more}
+    add = parser.add_argument
+    add("--data", metavar="NAME|FOLDER", help=f"data sets, in full, or folders of HR images{shown}", **given)
+    add(
+        "--lr", type=Path, metavar="FOLDER", help="LR images of the one folder of --data (default: looked for, or made)"
+    )
+
+
 def add_budget(parser: argparse.ArgumentParser, runs: int | Mapping[str, int], seconds: float, of: str) -> None:
     """--runs and --time-budget, both for each `of`; `runs` may hang on the device, and is then None by default."""
     by_device = not isinstance(runs, int)

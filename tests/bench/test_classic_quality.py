@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from bench.core.statistics import quality_means
-from bench.data.datasets import ImagePair, find_dataset
+from bench.data.datasets import find_dataset
 from bench.data.metrics import crop_border, luma, psnr
+from bench.data.pairs import ImagePair
 from bench.measurement.quality import score
 from models import create_model, get_spec
 from models.input import to_image, to_input

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from bench.compare import main
-from bench.core.record import Complexity, Record, Runtime, Settings, WeightsInfo
+from bench.core.record import Complexity, ImageQuality, Quality, Record, Runtime, Settings, WeightsInfo
 from bench.core.record_file import read_as
+from bench.data.datasets import find_dataset
+from bench.data.imresize import imresize
+from bench.data.metrics import luma, psnr
 from bench.studies.comparison.comparison_record import Compared, ComparisonRecord, Process
 from bench.studies.comparison.regression import judge, read_reference
-from bench.studies.comparison.summary import citation, comparison_table, verdicts
+from bench.studies.comparison.summary import citation, comparison_table, quality_lines, verdicts
 from models.errors import EsrError
 from tests.bench.own_networks import CODE, write_code
 from tests.commands import ROOT, run, start
@@ -63,6 +67,21 @@ def test_verdicts() -> None:
     titles = [column.title for column in table.columns]
     assert table.rows[1][titles.index("time / first's")].text == "0.76"  # one ratio in table and sentence
     assert verdicts(comparison(network("a", 1.0), network("b", 9.0)))[0].endswith("no interval (--repeats)")
+
+
+def test_what_the_time_buys_is_said() -> None:
+    a, b, c = network("a", 10.0, 10.1, 9.9), network("b", 13.2, 13.3, 13.1), network("c", 10.2, 9.8, 10.0)
+    a.quality, b.quality = (
+        [Quality("Set5", [ImageQuality("x", 1, 1, psnr, psnr, 0.9, psnr, psnr, 1.0) for psnr in values], "files")]
+        for values in ([30.0, 32.0], [31.0, 31.5])
+    )
+    record = comparison(a, b, c)
+    assert quality_lines(record) == ["b scores 31.250 dB (Y) on Set5, +0.250 dB to a"]
+    table = comparison_table(record)
+    assert table.columns[-1].title == "PSNR (Y) on Set5 [dB]"
+    assert [row[-1].text for row in table.rows] == ["31.000", "31.250", "—"]
+    b.quality = a.quality
+    assert quality_lines(record) == ["b scores 31.000 dB (Y) on Set5, the same as a"]
 
 
 def test_a_failed_network_is_named_and_not_judged() -> None:
@@ -229,13 +248,23 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path, environment: dic
         "return self", "x.is_meta or x.shape[2] < 100 or __import__('os')._exit(7)\n        return self"
     )
     arguments = ("bicubic", f"{write_code(tmp_path, code)}:TinyNet", "--input-size", "128", "--runs", "2")
-    done = compare(*arguments, "--repeats", "1", "--out", str(tmp_path / "out"), env=environment)
+    photo = find_dataset("photos", None).pairs[0].load().hr
+    (tmp_path / "mine").mkdir()
+    Image.fromarray(photo[:160, :200]).save(tmp_path / "mine/photo.png")
+    data = ("--data", str(tmp_path / "mine"))
+    done = compare(*arguments, *data, "--repeats", "1", "--out", str(tmp_path / "out"), env=environment)
     assert done.returncode == 1
     assert "failed: " in done.stdout
+    assert "PSNR (Y)" in done.stdout
     assert "its process died (exit status 7)" in done.stdout
     assert "Traceback" not in done.stderr
     (path,) = (tmp_path / "out").iterdir()
-    assert [len(n.samples_ms) for n in read_as(ComparisonRecord, path).networks] == [1, 0]
+    bicubic, failed = read_as(ComparisonRecord, path).networks
+    assert [len(n.samples_ms) for n in (bicubic, failed)] == [1, 0]
+    lr = imresize(photo[:160, :200], 0.25)
+    (image,) = bicubic.quality[0].images
+    assert image.psnr_y == pytest.approx(psnr(*(luma(x)[4:-4, 4:-4] for x in (imresize(lr, 4), photo[:160, :200]))))
+    assert failed.quality == []
 
 
 WRONG = [
@@ -250,6 +279,8 @@ WRONG = [
     (["rlfn", "--against", "x.json", "--tolerance", "0.05"], ["--tolerance 0.05", "5%"]),
     (["rlfn", "--against", "x.json", "--tolerance=-5%"], ["--tolerance -5%"]),
     (["rlfn", "--against", "x.json", "--tolerance", "nan%"], ["--tolerance nan%"]),
+    (["rlfn", "span", "--lr", "."], ["--lr . needs --data"]),
+    (["rlfn", "span", "--data", "Set6"], ["unknown data set 'Set6'", "Set5"]),
     (["rlfn", "span", "--repeats", "0"], ["--repeats must be positive"]),
     (["rlfn", "span", "--out", SCRIPT], ["is not a folder"]),
     (["rlfn", "span", "--runs", "0"], ["must be positive"]),

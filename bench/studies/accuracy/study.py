@@ -14,8 +14,8 @@ from bench.core.identity import Rank
 from bench.core.progress import Step, step
 from bench.core.record import Settings, WeightsInfo
 from bench.core.store import find, save
-from bench.data.datasets import SCALE, Dataset, LoadedPair
 from bench.data.metrics import crop_border, finite, luma, psnr
+from bench.data.pairs import SCALE, Dataset, LoadedPair
 from bench.networks.engine import DTYPES, Image, Job
 from bench.networks.worker import Worker
 from bench.studies.accuracy.accuracy_record import (

@@ -15,7 +15,7 @@ from bench.core.record_file import from_plain
 from bench.core.store import find, save
 from bench.core.wording import without_paths
 from bench.counts.text import counts_lines
-from bench.data.datasets import Dataset
+from bench.data.pairs import Dataset
 from bench.measurement.quality import measure_quality
 from bench.measurement.runtime import measure_runtimes
 from bench.studies.challenge.layout import Checkout

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.core.identity import Kept, Rank
-from bench.core.record import Complexity, Runtime, Settings, WeightsInfo
+from bench.core.record import Complexity, Quality, Runtime, Settings, WeightsInfo
 
 SCHEMA = 2
 
@@ -30,6 +30,8 @@ class Compared:
     settings: Settings
     complexity: Complexity | None
     processes: list[Process] = field(default_factory=list)
+    quality: list[Quality] = field(default_factory=list)  # of the first round's process, after it was timed
+    unscored: str = ""  # why it has none, where it was to be scored
 
     @property
     def samples_ms(self) -> list[list[float]]:

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 from bench.core.console import Tell
 from bench.core.identity import versions
-from bench.core.progress import passes
+from bench.core.progress import passes, step
 from bench.core.statistics import summarise
+from bench.data.pairs import Dataset
+from bench.measurement.quality import measure_quality
 from bench.measurement.runtime import measure_runtimes
 from bench.networks.choice import Choice
 from bench.networks.worker import Worker
 from bench.studies.comparison.comparison_record import Compared, ComparisonRecord, Process
 from bench.studies.profile.arguments import Plan
 from bench.studies.profile.subject import Subject, settle_weights, start_all
+from models.errors import EsrError
 
 
 def start_networks(choices: Sequence[Choice], plan: Plan, tell: Tell) -> list[Subject]:
@@ -40,8 +43,10 @@ def empty_record(subjects: Sequence[Subject], plan: Plan, repeats: int) -> Compa
     )
 
 
-def measure_rounds(record: ComparisonRecord, subjects: Sequence[Subject], plan: Plan, tell: Tell) -> None:
-    """Fill `record` round by round. A network that fails is left out of the rounds that follow."""
+def measure_rounds(
+    record: ComparisonRecord, subjects: Sequence[Subject], datasets: Sequence[Dataset], plan: Plan, tell: Tell
+) -> None:
+    """Fill `record` round by round, and score the networks in the first. One that fails is left out of those after."""
     pairs = list(zip(record.networks, subjects, strict=True))
     for turn in range(record.repeats):
         # The order rotates, so that no network is always the one that comes after a certain other.
@@ -50,23 +55,45 @@ def measure_rounds(record: ComparisonRecord, subjects: Sequence[Subject], plan: 
         if not running:
             return
         label = f"round {turn + 1} of {record.repeats}"
-        _measure_round(running, plan, label, tell if turn == 0 else lambda line: None)
+        if turn == 0:
+            _measure_round(running, datasets, plan, label, tell)
+        else:
+            _measure_round(running, [], plan, label, lambda line: None)
         times = [f"{c.label} {_latest(c)}" for c in record.networks if c in [r for r, _ in running]]
         tell(f"{label}: {', '.join(times)}")
 
 
-def _measure_round(running: Sequence[tuple[Compared, Subject]], plan: Plan, label: str, tell: Tell) -> None:
+def _measure_round(
+    running: Sequence[tuple[Compared, Subject]], datasets: Sequence[Dataset], plan: Plan, label: str, tell: Tell
+) -> None:
     names = [compared.label for compared, _ in running]
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(subject.job())) for _, subject in running]
-        on_pass = stack.enter_context(passes(label, plan.time_budget_s * len(workers)))
-        timed = measure_runtimes(
-            workers, plan.device.type, plan.runs, plan.time_budget_s, plan.cuda_graph, on_pass, tell
-        )
-    for (compared, _), one in zip(running, timed, strict=True):
-        others = [name for name in names if name != compared.label]
-        runtime = one.runtime(plan.runs, others) if one.samples_ms else None
-        compared.processes.append(Process(runtime, one.environment, one.error))
+        with passes(label, plan.time_budget_s * len(workers)) as on_pass:
+            timed = measure_runtimes(
+                workers, plan.device.type, plan.runs, plan.time_budget_s, plan.cuda_graph, on_pass, tell
+            )
+        for (compared, subject), one, worker in zip(running, timed, workers, strict=True):
+            others = [name for name in names if name != compared.label]
+            runtime = one.runtime(plan.runs, others) if one.samples_ms else None
+            compared.processes.append(Process(runtime, one.environment, one.error))
+            if datasets and not one.error:
+                _score(compared, subject, worker, datasets, tell)
+
+
+def _score(compared: Compared, subject: Subject, worker: Worker, datasets: Sequence[Dataset], tell: Tell) -> None:
+    if compared.weights.status == "random":
+        compared.unscored = f"no weights: {compared.weights.note}"
+    elif subject.fixed:
+        compared.unscored = "it takes inputs of one size only"
+    try:
+        for dataset in [] if compared.unscored else datasets:
+            with step(f"{compared.label} on {dataset.name}", total=len(dataset.pairs)) as progress:
+                compared.quality.append(measure_quality(worker.upscale, dataset, lambda _: progress.advance()))
+    except EsrError as error:
+        compared.unscored = str(error)
+    if compared.unscored:
+        tell(f"{compared.label}: quality is not measured: {compared.unscored}")
 
 
 def _latest(compared: Compared) -> str:

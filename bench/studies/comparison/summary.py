@@ -1,8 +1,9 @@
 """What a comparison says: a table, a verdict for each pair, and a sentence to cite."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from bench.core.statistics import quality_means
 from bench.core.table import Column, Table, words
 from bench.core.wording import threads_text
 from bench.studies.comparison.comparison_record import Compared, ComparisonRecord
@@ -57,7 +58,36 @@ def comparison_table(record: ComparisonRecord) -> Table:
     """A row a network; the first is what the others are compared with."""
     s = record.networks[0].settings
     title = f"Times for an input of 1x3x{s.height}x{s.width} on {s.device_name}"
-    return Table.of(title, COLUMNS, [_Row(network, record.networks[0]) for network in record.networks])
+    columns = [*COLUMNS, *(_quality_column(name) for name in _scored_on(record.networks))]
+    return Table.of(title, columns, [_Row(network, record.networks[0]) for network in record.networks])
+
+
+def _scored_on(networks: Sequence[Compared]) -> list[str]:
+    """The data sets that any of them was scored on."""
+    return list(dict.fromkeys(quality.dataset for network in networks for quality in network.quality))
+
+
+def _psnr(network: Compared, dataset: str) -> float | None:
+    """Of luma, in dB."""
+    found = [quality.images for quality in network.quality if quality.dataset == dataset]
+    return quality_means(found[0]).psnr_y if found else None
+
+
+def _quality_column(dataset: str) -> Column[_Row]:
+    return Column(f"PSNR (Y) on {dataset} [dB]", lambda r: _psnr(r.network, dataset), decimals=3)
+
+
+def quality_lines(record: ComparisonRecord) -> list[str]:
+    """A sentence for each pair and data set that both were scored on: what the time buys, or costs."""
+    first, *others = record.networks
+    lines = []
+    for dataset in _scored_on([first]):
+        for other in others:
+            ours, theirs = _psnr(other, dataset), _psnr(first, dataset)
+            if ours is not None and theirs is not None:
+                difference = "the same as" if ours == theirs else f"{ours - theirs:+.3f} dB to"
+                lines.append(f"{other.label} scores {ours:.3f} dB (Y) on {dataset}, {difference} {first.label}")
+    return lines
 
 
 def verdicts(record: ComparisonRecord) -> list[str]:

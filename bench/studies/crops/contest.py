@@ -10,7 +10,7 @@ import torch
 from bench.core.console import Tell
 from bench.core.environment import describe, device_name, now
 from bench.core.record import Settings
-from bench.data.datasets import SCALE
+from bench.data.pairs import SCALE
 from bench.networks.choice import Choice
 from bench.networks.engine import Image, Job
 from bench.networks.worker import Worker

@@ -13,8 +13,8 @@ from bench.core.environment import device_name
 from bench.core.progress import step
 from bench.core.record_file import read_as
 from bench.core.store import find, save
-from bench.data.datasets import Dataset, ImagePair, LoadedPair
 from bench.data.metrics import finite, luma, psnr
+from bench.data.pairs import Dataset, ImagePair, LoadedPair
 from bench.networks.choice import Choice
 from bench.studies.attribution.attribution_record import png_text
 from bench.studies.crops.contest import REFERENCE, Contest, Contestant, open_contest

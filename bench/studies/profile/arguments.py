@@ -14,6 +14,7 @@ from bench.networks.external.flags import check_conditions, with_flags
 from bench.studies.flags import (
     PRECISIONS,
     add_budget,
+    add_data,
     add_data_dir,
     add_device,
     add_store,
@@ -67,6 +68,7 @@ class Plan:
     ntire_compat: bool
     measure: frozenset[str]
     datasets: list[str] | None  # None: those that are found
+    lr: Path | None  # of the one folder that is named
     limit: int | None
     data_dir: Path | None
     out: Path
@@ -101,13 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     own.add_argument("--state-key", metavar="KEY", help="entry of the weights file (default: params_ema, params, ...)")
     own.add_argument("--scale", type=int, default=4, metavar="4", help="x4 is the only scale that is measured")
     own.add_argument("--allow-unsafe-weights", metavar="WHY", help="unpickle weights, which can run code; say why")
-    add(
-        "--data",
-        nargs="+",
-        metavar="NAME",
-        help="data sets, in full, or folders of images; 'available': those found, 'all': downloaded too (default: "
-        "found, within the budget)",
-    )
+    add_data(parser, "; 'available': those found, 'all': downloaded too (default: found, within the budget)")
     add("--limit", type=int, metavar="N", help="the first N images of each data set only, which is then called so")
     add_timing_arguments(parser, "measurement of each network")
     add("--ntire-compat", action="store_true", help="time as the challenge script: no warm-up, one pass an image, mean")
@@ -138,6 +134,8 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     if arguments.weights and not own and len(choices) > 1:
         raise EsrError("--weights belongs to one network; give one --model with it")
     check_paths(arguments)
+    if arguments.lr and not arguments.data:
+        raise EsrError(f"--lr {arguments.lr} needs --data, the folder of the HR images")
     named = os.environ.get(DATA_VARIABLE)
     if named and not Path(named).is_dir():
         raise EsrError(f"${DATA_VARIABLE} is {named}, which is not a folder; correct or unset it")
@@ -171,6 +169,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         ntire_compat=arguments.ntire_compat,
         measure=frozenset(arguments.measure) & set(PARTS) - ({"quality"} if arguments.cuda_graph else set()),
         datasets=arguments.data,
+        lr=arguments.lr,
         limit=arguments.limit,
         data_dir=arguments.data_dir,
         out=arguments.out,

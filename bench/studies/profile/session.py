@@ -8,7 +8,8 @@ from bench.core.environment import new_run
 from bench.core.progress import passes, step
 from bench.core.record import Runtime, WeightsInfo
 from bench.core.statistics import summarise
-from bench.data.datasets import Dataset, DatasetNotFoundError, ImagePair, find_dataset, list_datasets
+from bench.data.datasets import DatasetNotFoundError, find_dataset, find_named, list_datasets
+from bench.data.pairs import Dataset, ImagePair
 from bench.measurement.estimate import LONG_PASS_S, pass_estimate_s
 from bench.measurement.quality import measure_quality
 from bench.measurement.runtime import measure_runtimes, shortened
@@ -81,8 +82,7 @@ def _settle_weights(subject: Subject, alone: bool, tell: Tell) -> None:
 def _datasets(plan: Plan, subjects: Sequence[Subject]) -> list[Dataset]:
     """The data sets to score: those named, or those found. A named one that is missing raises EsrError."""
     if plan.datasets and plan.datasets not in ([ALL_FOUND], [ALL_PUBLIC]):
-        named = [find_dataset(name, plan.data_dir) for name in plan.datasets]
-        found = list({dataset.name: dataset for dataset in named}.values())
+        found = find_named(plan.datasets, plan.data_dir, plan.lr)
     else:
         found = _found(plan, subjects)
     return [dataset.limited(plan.limit) for dataset in found] if plan.limit else found

@@ -13,7 +13,7 @@ from bench.core.store import find, merge, save
 from bench.core.wording import without_paths
 from bench.counts.complexity import count_complexity
 from bench.counts.text import counts_lines
-from bench.data.datasets import Dataset
+from bench.data.pairs import Dataset
 from bench.networks.choice import Choice
 from bench.networks.engine import DTYPES, Job
 from bench.networks.external.about import about_own

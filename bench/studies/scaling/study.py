@@ -14,8 +14,8 @@ from bench.core.environment import describe, device_name, now
 from bench.core.progress import step
 from bench.core.record import Settings, WeightsInfo
 from bench.core.store import find, merge, save
-from bench.data.datasets import Dataset
 from bench.data.metrics import crop_border, finite, psnr
+from bench.data.pairs import Dataset
 from bench.measurement.quality import BORDER
 from bench.measurement.runtime import measure_runtimes
 from bench.networks.choice import Choice

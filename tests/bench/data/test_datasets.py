@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from bench.data import download
-from bench.data.datasets import Dataset, ImagePair, find_dataset, list_datasets
+from bench.data.datasets import find_dataset, find_named, list_datasets
 from bench.data.images import read_rgb
 from bench.data.imresize import imresize
+from bench.data.pairs import Dataset, ImagePair
 from models.errors import EsrError
 from tests.data import esr_data
 
@@ -79,6 +80,9 @@ def error_of(call: Callable[[], object], *words: object) -> None:
         ("bsd100", "images/B100/HR", None),
         ("DIV2K_valid", "DIV2K_valid_HR", "DIV2K_valid_LR_bicubic/X4"),
         ("DIV2K_LSDIR_valid", "DIV2K_LSDIR_valid_HR", "DIV2K_LSDIR_valid_LR"),
+        ("Set5", "Set5/GTmod12", "Set5/LRbicx4"),
+        ("Set14", "Set14/GT", "Set14/LR_bicubic/X4"),
+        ("Urban100", "Urban100", None),
     ],
 )
 def test_layouts(tmp_path: Path, name: str, hr: str, lr: str | None) -> None:
@@ -144,6 +148,62 @@ def test_a_folder_of_anybodys_images(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "empty").mkdir()
     error_of(lambda: find_dataset("empty", None), "empty holds no images")
     error_of(lambda: find_dataset("absent/x", None), "absent/x", "no folder of images")
+
+
+def test_lr_images_of_a_folder_are_named(tmp_path: Path) -> None:
+    make_set(tmp_path, "mine/sharp", "elsewhere/small")
+    hr, lr = tmp_path / "mine/sharp", tmp_path / "elsewhere/small"
+    (found,) = find_named([str(hr)], None, lr)
+    assert [pair.lr for pair in found.pairs] == [lr / f"{name}x4.png" for name in "abc"]
+    assert found.notes == ("LR images from small, of whatever made them",)
+    without = find_dataset(str(hr), None)
+    assert without.name != found.name  # whose figures are not those of LR images made here
+    save(lr / "ax4.png", noise(4, 6))
+    assert find_named([str(hr)], None, lr)[0].name != found.name
+    error_of(lambda: find_named([str(hr), "photos"], None, lr), "--lr", "name one --data")
+    error_of(lambda: find_named(["photos"], None, lr), "--lr", "photos")
+    error_of(lambda: find_named([str(hr)], None, tmp_path / "absent"), "--lr", "absent")
+    (lr / "bx4.png").unlink()
+    error_of(lambda: find_named([str(hr)], None, lr), "b.png", "has no LR image", "leave --lr out")
+
+
+def test_clips_lie_in_folders_as_in_reds(tmp_path: Path) -> None:
+    for clip in ("000", "001"):
+        make_set(tmp_path, f"val_sharp/{clip}", names=("00000000", "00000001"))
+        for name in ("00000000", "00000001"):
+            save(tmp_path / f"val_sharp_bicubic/X4/{clip}/{name}.png", noise(4, 6))
+    (found,) = find_named([str(tmp_path / "val_sharp")], None, tmp_path / "val_sharp_bicubic/X4")
+    assert [pair.name for pair in found.pairs] == ["000-00000000", "000-00000001", "001-00000000", "001-00000001"]
+    for pair in found.pairs:
+        assert pair.lr
+        assert (pair.lr.parent.name, pair.lr.name) == (pair.hr.parent.name, pair.hr.name)
+    made = find_dataset(str(tmp_path / "val_sharp"), None)
+    assert [pair.lr for pair in made.pairs] == [None] * 4
+
+
+def test_lr_images_are_never_taken_for_hr_images(tmp_path: Path) -> None:
+    make_set(tmp_path, "a/sharp", "a/LRx4")  # no name of an HR folder: asking is right, scoring all six is not
+    error_of(lambda: find_dataset(str(tmp_path / "a"), None), "LRx4", "holds LR images", "--lr")
+    make_set(tmp_path, "b/HR", "b/LR")
+    make_set(tmp_path, "b/GT")
+    assert {pair.hr.parent.name for pair in find_dataset(str(tmp_path / "b"), None).pairs} == {"HR"}
+    make_set(tmp_path, "c/GT")
+    make_set(tmp_path, "c/original")
+    error_of(lambda: find_dataset(str(tmp_path / "c"), None), "GT", "original", "name the one")
+    for name in ("img_001", "img_002"):  # SelfExSR's, both in one folder
+        save(tmp_path / f"Set5/image_SRF_4/{name}_SRF_4_HR.png", noise(16, 24))
+        save(tmp_path / f"Set5/image_SRF_4/{name}_SRF_4_LR.png", noise(4, 6))
+    found = find_dataset("Set5", tmp_path, allow_download=False)
+    assert [pair.name for pair in found.pairs] == ["img_001_SRF_4_HR", "img_002_SRF_4_HR"]
+    assert [pair.lr.name if pair.lr else "" for pair in found.pairs] == [
+        "img_001_SRF_4_LR.png",
+        "img_002_SRF_4_LR.png",
+    ]
+
+
+def test_what_was_cropped_otherwise_says_so(tmp_path: Path) -> None:
+    make_set(tmp_path, "Set5/GTmod12", "Set5/LRbicx4")
+    assert "HR images cropped to multiples of 12, by whatever made GTmod12" in find_dataset("Set5", tmp_path).notes
 
 
 def test_no_image_is_left_out_without_a_word(tmp_path: Path) -> None:
