@@ -7,6 +7,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from bench.networks.external.own import CODE, FORMS, SAYINGS, OwnNetwork, check_sayings, parse_own
@@ -27,6 +28,7 @@ class Choice:
         label: as it was named, without spaces; what messages call it.
         backend: the selective scan it names; None leaves the choice to the plan.
         own: what to open, where it is the user's own.
+        weights: file to load into a network of the registry instead of what was published.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Choice:
     backend: str | None = None
     label: str = ""
     own: OwnNetwork | None = None
+    weights: Path | None = None
 
 
 def parse_choice(text: str) -> Choice:

@@ -21,6 +21,7 @@ from bench.networks.external.examine import Examined, examine
 from bench.networks.external.load import Loaded, load
 from bench.networks.external.own import OwnNetwork
 from bench.networks.memory import allocator_peak, keep_freed_memory, resident_growth
+from bench.networks.without_cuda import load_to, stay_on_the_cpu
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import input_shape, output_shape, to_image, to_input
@@ -86,6 +87,9 @@ class Engine:
 
     def _open(self, job: Job) -> tuple[ModelSpec, nn.Module]:
         assert job.own
+        if self.device.type == "cpu":
+            load_to(self.device)
+            stay_on_the_cpu(self.notes)
         self.own = load(job.own, job.options, self.settings, self.device)
         self._settle("while it was built")
         return self.own.spec, self.own.opened.network
@@ -121,13 +125,19 @@ class Engine:
         """The first pass of the fixed input: one-time costs included, and on a CPU its memory."""
         times: list[float] = []
         if self.device.type == "cpu":
-            memory = resident_growth(lambda: times.append(self.sample()))
+            memory = resident_growth(lambda: times.append(self.again()))
             self.malloc = keep_freed_memory()
             return ColdPass(times[0], memory)
-        return ColdPass(self.sample(), None)
+        return ColdPass(self.again(), None)
 
     def sample(self) -> float:
-        """Milliseconds of one pass of the fixed input."""
+        """Milliseconds of one pass of the fixed input; of the user's own networks, of an image that it has not seen."""
+        if self.own and not self.graph:
+            self.fixed = torch.rand_like(self.fixed) * self.spec.data_range
+        return self.again()
+
+    def again(self) -> float:
+        """Milliseconds of one more pass of the latest input."""
         return self._timed(self.graph.replay if self.graph else lambda: self.model(self.fixed))[1]
 
     def capture_graph(self) -> None:

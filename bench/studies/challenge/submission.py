@@ -21,14 +21,14 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from bench.core.clock import clocked
 from bench.core.environment import describe
 from bench.counts.counting import count
+from bench.measurement.remembering import remembered
 from bench.networks import torch_globals as settings
 from bench.networks.memory import allocator_peak, keep_freed_memory, resident_growth
+from bench.networks.without_cuda import load_to, stay_on_the_cpu
 from bench.studies.challenge.stand_ins import StandIns
 
 SCALE = 4
 SMALL = 64  # pixels a side of the images for checks
-REMEMBERS = 0.3  # of a fresh pass's time; a repeated input that is answered in less was remembered
-REPEATS, REPEATS_MS = 5, 2000.0  # pairs of a fresh and a repeated input; two at least, no further one after so long
 
 
 class RefusedError(Exception):
@@ -53,7 +53,9 @@ class Submission:
         self.settings = settings.read()
         self.notes: list[str] = []
         self.malloc = "default"
-        _take_files_on_the_cpu(self.device, bool(job["unsafe"]), self.notes)
+        load_to(self.device, weights_only=not job["unsafe"])
+        if self.device.type == "cpu":
+            stay_on_the_cpu(self.notes)
         self._build()
 
     def _build(self) -> None:
@@ -180,20 +182,9 @@ class Submission:
         return self._timed(self.fixed)[1]
 
     def remembers(self) -> list[str]:
-        """Notes of some more fresh passes, each image once again, which a network that remembers answers at once.
-
-        The shortest of each are compared: what else the machine does makes a pass longer and never shorter, so that one
-        delayed pass can neither accuse a network nor excuse it.
-        """
-        fresh, again = [self.sample()], [self._timed(self.fixed)[1]]
-        while len(fresh) < 2 or (len(fresh) < REPEATS and sum(fresh) + sum(again) < REPEATS_MS):
-            fresh.append(self.sample())
-            again.append(self._timed(self.fixed)[1])
-        if min(again) < REMEMBERS * min(fresh):
-            self.notes.append(
-                f"answers an image that it has seen in {min(again):.1f} ms and a fresh one in {min(fresh):.1f} ms: it "
-                "remembers outputs; every timed pass is of a fresh image"
-            )
+        """Notes of some more fresh passes, each image once again."""
+        if note := remembered(self.sample, lambda: self._timed(self.fixed)[1]):
+            self.notes.append(note)
         return self.notes
 
     def peak_memory(self) -> dict[str, Any]:
@@ -248,27 +239,6 @@ def _count_passes() -> Iterator[list[str]]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _take_files_on_the_cpu(device: torch.device, unsafe: bool, notes: list[str]) -> None:
-    """On a machine without a GPU, let weights saved on one load, and `.cuda()` stay where the tensors are."""
-    load = torch.load
-
-    def load_here(*args: Any, **kwargs: Any) -> Any:
-        if len(args) < 2:
-            kwargs["map_location"] = device
-        kwargs["weights_only"] = not unsafe
-        return load(*args, **kwargs)
-
-    torch.load = load_here
-    if device.type == "cpu":
-
-        def stay(self: Any, *_: Any, **__: Any) -> Any:
-            if "calls .cuda(), which was left out on this device" not in notes:
-                notes.append("calls .cuda(), which was left out on this device")
-            return self
-
-        Tensor.cuda = nn.Module.cuda = stay  # type: ignore[method-assign, assignment]
 
 
 def one_line(error: BaseException) -> str:

@@ -53,7 +53,6 @@ class Plan:
     """What to measure, and how; every field is valid on this machine."""
 
     choices: list[Choice]
-    weights: Path | None  # of the one network of the registry
     device: torch.device
     height: int
     width: int
@@ -97,12 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="options of every network named, such as depths=[2,2]",
     )
     add("--weights", type=Path, metavar="FILE", help="weights of your own, .pth or .safetensors (default: published)")
-    own = parser.add_argument_group("networks of your own", "in brackets too: 'net.py:Net(data_range=255)'")
-    own.add_argument("--data-range", type=float, metavar="X", help="white at input and output, 1 or 255 (default: 1)")
-    own.add_argument("--size-multiple", type=int, metavar="N", help="pad sides to a multiple of N (default: 1)")
-    own.add_argument("--state-key", metavar="KEY", help="entry of the weights file (default: params_ema, params, ...)")
-    own.add_argument("--scale", type=int, default=4, metavar="4", help="x4 is the only scale that is measured")
-    own.add_argument("--allow-unsafe-weights", metavar="WHY", help="unpickle weights, which can run code; say why")
+    add_own(parser)
     add_data(parser, "; 'available': those found, 'all': downloaded too (default: found, within the budget)")
     add("--limit", type=int, metavar="N", help="the first N images of each data set only, which is then called so")
     add_timing_arguments(parser, "measurement of each network")
@@ -111,6 +105,16 @@ def build_parser() -> argparse.ArgumentParser:
     add_store(parser, "records", "the figures")
     add("--json", action="store_true", help="print the records as JSON instead of a table")
     return parser
+
+
+def add_own(parser: argparse.ArgumentParser) -> None:
+    """The flags of a network of the user's own, for every command that makes a Plan."""
+    own = parser.add_argument_group("networks of your own", "in brackets too: 'net.py:Net(data_range=255)'")
+    own.add_argument("--data-range", type=float, metavar="X", help="white at input and output, 1 or 255 (default: 1)")
+    own.add_argument("--size-multiple", type=int, metavar="N", help="pad sides to a multiple of N (default: 1)")
+    own.add_argument("--state-key", metavar="KEY", help="entry of the weights file (default: params_ema, params, ...)")
+    own.add_argument("--scale", type=int, default=4, metavar="4", help="x4 is the only scale that is measured")
+    own.add_argument("--allow-unsafe-weights", metavar="WHY", help="unpickle weights, which can run code; say why")
 
 
 def add_timing_arguments(parser: argparse.ArgumentParser, budget_of: str) -> None:
@@ -153,8 +157,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
             refuse_options("--model-args", choice.own, common)
             check_conditions(choice.own, choice.label, arguments, device)
     return Plan(
-        choices=[replace(c, options={**common, **c.options}) for c in choices],
-        weights=weights,
+        choices=[replace(c, options={**common, **c.options}, weights=weights) for c in choices],
         device=device,
         height=height,
         width=width,

@@ -35,6 +35,7 @@ class Subject:
         record: what this run has, filled stage by stage, and laid over what is stored after each.
         name: as the command line names it.
         stored: what the folder of records holds of it now, of earlier runs too.
+        given: weights of the user's own for a network of the registry; None for the published ones.
         weights: file to load; None for random weights, and for a network of the user's own.
         own: what to open, where the network is the user's own.
         fixed: whether it takes no input but the timed one, so that no data set can be scored.
@@ -46,6 +47,7 @@ class Subject:
     plan: Plan
     name: str
     stored: Record | None = None
+    given: Path | None = None
     weights: Path | None = None
     own: OwnNetwork | None = None
     fixed: bool = False
@@ -97,8 +99,8 @@ class Subject:
             words += ["--backend", settings.scan_backend] if settings.scan_backend else []
         for switch in ("channels_last", "compile", "cuda_graph", "ntire_compat"):
             words += ["--" + switch.replace("_", "-")] if getattr(settings, switch) else []
-        if plan.weights:
-            words += ["--weights", plan.weights.name]
+        if self.given:
+            words += ["--weights", self.given.name]
         words += flag_words(self.own) if self.own else []
         return " ".join([*map(shlex.quote, words), "--reuse", *([extra] if extra else [])])
 
@@ -195,7 +197,7 @@ def start(choice: Choice, backend: str | None, plan: Plan, tell: Tell) -> Subjec
         raise EsrError(f"{name} cannot run with {options} on {plan.height}x{plan.width}: {reason}") from None
     for line in counts_lines(choice.label, c):
         tell(line)
-    subject = Subject(record, plan, choice.label)
+    subject = Subject(record, plan, choice.label, given=choice.weights)
     subject.done("counts")
     return subject
 
@@ -229,8 +231,8 @@ def settle_weights(subject: Subject, tell: Tell) -> None:
     model = create_model(record.model, **record.options)
     if not any(True for _ in model.parameters()):
         return
-    if plan.weights:
-        subject.weights = plan.weights
+    if subject.given:
+        subject.weights = subject.given
     elif spec.weights is None:
         record.weights = WeightsInfo("random", note=spec.no_weights or "no weights of this network were published")
     else:
@@ -243,12 +245,12 @@ def settle_weights(subject: Subject, tell: Tell) -> None:
         try:
             load_into(model, loaded, record.model)
         except EsrError:
-            if plan.weights or not record.options:
+            if subject.given or not record.options:
                 raise
             subject.weights = None
             record.weights = WeightsInfo("random", note="the published weights do not fit these options")
         else:
-            known = None if plan.weights else spec.weights
+            known = None if subject.given else spec.weights
             record.weights = WeightsInfo(
                 "official" if known else "custom",
                 file=subject.weights.name,

@@ -1,0 +1,1 @@
+"""One network looked at as a submission to a challenge."""

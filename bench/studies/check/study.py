@@ -1,0 +1,85 @@
+"""Look at one network as a challenge would at a submission: measured in turn with the baseline, and examined."""
+
+from dataclasses import dataclass
+
+from bench.core.console import Tell
+from bench.core.progress import step
+from bench.data.datasets import find_dataset
+from bench.studies.check.examination import Cost, Examiner, Likeness
+from bench.studies.profile.arguments import Plan
+from bench.studies.profile.session import run as run_profile
+from bench.studies.profile.subject import Subject
+from models.errors import EsrError
+
+# LR images of all shapes: odd, prime, narrow, smaller than any window, and as large as DIV2K's.
+SIZES = ((64, 64), (48, 80), (37, 53), (16, 120), (8, 8), (339, 510))
+PASSES = 3  # profiled ones
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found out besides counts, times and quality.
+
+    Attributes:
+        sizes: of the LR images that it was given, with why it failed or "".
+        keeps: how far an answer moved when another image came between, in levels of 255.
+        likeness: None for random weights, which enlarge nothing.
+        remembers: what to say of a network that answers from memory, or "".
+        costs: by module.
+        failure: why the rest is missing, or "".
+    """
+
+    sizes: dict[tuple[int, int], str]
+    keeps: float | None = None
+    likeness: Likeness | None = None
+    remembers: str | None = None
+    costs: dict[str, Cost] | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The network and the baseline, as they were measured in turn, and what the network was found to do."""
+
+    subject: Subject
+    baseline: Subject
+    examined: Examined
+
+
+def run(plan: Plan, tell: Tell) -> Checked:
+    """Measure the plan's networks, the submission first and the baseline last, and examine the submission.
+
+    Raises EsrError for a network that cannot be opened, and for a baseline that fails.
+    """
+    subjects = run_profile(plan, tell)
+    subject, baseline = subjects[0], subjects[-1]
+    if baseline.error:
+        raise EsrError(f"the baseline could not be measured: {baseline.error}")
+    if subject.error:
+        return Checked(subject, baseline, Examined({}, failure=subject.error))
+    return Checked(subject, baseline, examine(subject))
+
+
+def examine(subject: Subject) -> Examined:
+    """All that is asked of the network alone; what it fails at ends the questions."""
+    sizes: dict[tuple[int, int], str] = {}
+    found = Examined(sizes)
+    questions = len(SIZES) + 4
+    with Examiner(subject.job()) as worker, step(f"{subject.name}: examined", questions) as progress:
+        try:
+            for size in () if subject.fixed else SIZES:
+                sizes[size] = worker.on_size(*size)
+                progress.advance()
+            found = Examined(sizes, keeps=None if subject.fixed else worker.keeps())
+            progress.advance()
+            if subject.record.weights.status != "random" and not subject.fixed:
+                photo = find_dataset("photos", None).pairs[0].load()
+                found = Examined(sizes, found.keeps, worker.likeness(photo.lr))
+            progress.advance()
+            found = Examined(sizes, found.keeps, found.likeness, worker.remembers())
+            progress.advance()
+            costs = worker.costs(PASSES)
+            progress.advance()
+        except EsrError as error:
+            return Examined(sizes, found.keeps, found.likeness, found.remembers, failure=str(error))
+    return Examined(sizes, found.keeps, found.likeness, found.remembers, costs)
