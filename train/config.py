@@ -28,7 +28,7 @@ class Network:
     """A network to build.
 
     Attributes:
-        name: registry name, such as dvmsr.
+        name: of the registry, such as dvmsr; or the user's own, as net.py:Class or package.module:Class.
         options: arguments of the network that differ from the registry's.
         weights: random, published, or a file: .safetensors as `train/train.py` exports, or a state dict.
     """

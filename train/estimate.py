@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
 
 from bench.core.console import open_console
 from bench.core.out_of_memory import is_out_of_memory
@@ -25,7 +24,7 @@ from bench.data.pairs import SCALE, ImagePair
 from models.cache import cache_dir
 from models.errors import EsrError
 from train.config import Config, read_yaml, scaled
-from train.networks import build_network, build_objective, count_parameters
+from train.networks import Built, build_network, build_objective, count_parameters, student
 from train.store import find_pairs, packed_bytes, resolve_names
 from train.throughput import measure_steps
 
@@ -124,7 +123,7 @@ def estimate(config: Config, runs: Sequence[Config], processes: int, seconds: fl
     patch, count = config.data.patch, min(config.batch, MOST_AT_ONCE[device])
     lr = torch.randint(0, 256, (count, 3, patch // SCALE, patch // SCALE), dtype=torch.uint8)
     hr = torch.randint(0, 256, (count, 3, patch, patch), dtype=torch.uint8)
-    objective = build_objective(config, lr[:1].float() / 255, _teacher_to_come(config, runs))
+    objective = build_objective(config, student(config), lr[:1].float() / 255, _teacher_to_come(config, runs))
     parameters = count_parameters(objective.model) or 0
     rate = measure_steps(lr, hr, objective, config, seconds)
     return Estimate(
@@ -138,12 +137,12 @@ def estimate(config: Config, runs: Sequence[Config], processes: int, seconds: fl
     )
 
 
-def _teacher_to_come(config: Config, runs: Sequence[Config]) -> nn.Module | None:
+def _teacher_to_come(config: Config, runs: Sequence[Config]) -> Built | None:
     if config.teacher is None or Path(config.teacher.weights).is_file():
         return None
     made = {run.name: run for run in runs}
     run = made.get(Path(config.teacher.weights).parent.name)
-    return build_network(run.model, "teacher").eval() if run else None
+    return build_network(run.model, "teacher") if run else None
 
 
 def training_images(config: Config) -> list[list[ImagePair]]:

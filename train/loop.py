@@ -4,6 +4,7 @@ accelerate places the network, averages gradients over processes and scales loss
 depends on the configuration alone, not on how many processes or workers compute it.
 """
 
+import copy
 import datetime
 import signal
 import time
@@ -23,16 +24,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from bench.core.environment import describe, device_name, now
 from bench.core.progress import Step, step
 from bench.core.training_record import Export, LossPoint, Score, TrainingRecord, write_training
-from models import get_spec
+from bench.networks.external.own import without_folders
 from models.cache import sha256_of
 from models.errors import EsrError
 from models.weights import pack_weights
 from train.checkpoint import State, list_checkpoints, load_last, save_checkpoint, write_atomically
 from train.config import Config, write_yaml
 from train.data import Patches, Share, make_loader, make_patches
-from train.finished import computed
+from train.finished import computed, named_safely
 from train.log import RunLog
-from train.networks import build_objective, count_parameters
+from train.networks import build_objective, count_parameters, student
 from train.randomness import random_state, set_random_state
 from train.store import resolve_names
 from train.validate import Scores, validate, validate_bicubic, validation_sets
@@ -84,7 +85,8 @@ class Run:
             self.patches: Patches = make_patches(config.data, config.seed)
         self.datasets = validation_sets(config.validation)
         lr, _ = self.patches[0]
-        objective = build_objective(config, lr[None, :, :16, :16].float() / 255).to_device(self.device)
+        self.student = student(config)
+        objective = build_objective(config, self.student, lr[None, :, :16, :16].float() / 255).to_device(self.device)
         self.optimizer = self._make_optimizer(objective)
         self.ema = None
         if config.ema:
@@ -233,6 +235,11 @@ class Run:
     # ---- validation, logs, checkpoints, export ------------------------------------------------------------------
 
     @property
+    def code(self) -> str:
+        """Checksum of the network's code, where it is the user's own; else ""."""
+        return self.student.source.code_sha256 if self.student.source else ""
+
+    @property
     def averaged(self) -> torch.nn.Module:
         """The network to validate and export: with averaged weights where there are any."""
         module: torch.nn.Module = self.ema.module if self.ema else self.plain.model
@@ -244,8 +251,11 @@ class Run:
         if not self.main:
             return False
         best = max((s.y_db for s in self._first_scores()), default=-np.inf)
-        spec = get_spec(self.config.model.name)
-        found: Scores = validate(self.averaged, spec, self.datasets, self.done, self.device)
+        network = self.averaged
+        if self.student.source:  # it may merge for good what it goes on training
+            network = copy.deepcopy(network)
+        whole = self.student.whole(network)
+        found: Scores = validate(whole, self.student.spec, self.datasets, self.done, self.device)
         self.record.scores = [s for s in self.record.scores if s.step != self.done] + found.scores
         self.record.validation_seconds += found.seconds
         log.scores(found.scores)
@@ -299,6 +309,7 @@ class Run:
             "scaler": scaler.state_dict() if scaler else None,
             "random": random_state(),
             "record": asdict(self.record),
+            "code": self.code,
         }
         save_checkpoint(self.config.folder, self.done, state, self.config.keep, best)
         write_training(self.record, self.config.folder)
@@ -306,6 +317,7 @@ class Run:
     def _restore(self, state: State) -> None:
         mine, theirs = computed(self.config.to_plain()), computed(state["config"])
         changed = [k for k in mine if mine[k] != theirs.get(k)]
+        changed += ["code"] if state.get("code", "") != self.code else []
         if changed:
             raise EsrError(
                 f"{self.config.folder} was begun with another {', '.join(changed)}; resume with its config.yaml, "
@@ -334,9 +346,10 @@ class Run:
             "esr_steps": str(self.done),
             "esr_commit": str(self.record.environment["git_commit"]),
         }
+        name = without_folders(c.model.name)
         path = c.folder / EXPORT
         options = {k: v for k, v in c.model.options.items() if k not in HOW_IT_RUNS}
-        write_atomically(path, pack_weights(state, c.model.name, options, about))
+        write_atomically(path, pack_weights(state, name, options, about))
         self.record.export = Export(EXPORT, sha256_of(path))
         self.record.finished = True
         write_training(self.record, c.folder)
@@ -352,7 +365,7 @@ class Run:
         teacher = self.plain.teacher
         return TrainingRecord(
             name=self.config.name,
-            config=self.config.to_plain(),
+            config=named_safely(self.config.to_plain()),
             created=now(),
             environment=describe(self.device),
             device=self.device.type,
@@ -362,6 +375,7 @@ class Run:
             parameters=count_parameters(self.plain.model) or 0,
             teacher_parameters=count_parameters(teacher),
             images=self.patches.count,
+            source=self.student.source,
         )
 
 

@@ -22,7 +22,7 @@ from bench.core.table import Column, Table, words
 from models.errors import EsrError
 from train.config import Config, build_parser, parse
 from train.data import Patches, Share, make_loader, make_patches
-from train.networks import build_objective
+from train.networks import build_objective, student
 from train.objective import Objective
 
 FILE_WIDTH = 100  # columns, where the output is not a terminal
@@ -50,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with step("measuring [s]", total=round(2 * seconds)):
             loader = measure_loader(patches, config, seconds)
             lr, hr = next(iter(make_loader(patches, Share(config.batch), 0, 1, 0)))
-            steps = measure_steps(lr, hr, build_objective(config, lr[:1, :, :16, :16].float() / 255), config, seconds)
+            steps = measure_steps(
+                lr, hr, build_objective(config, student(config), lr[:1, :, :16, :16].float() / 255), config, seconds
+            )
     except EsrError as error:
         tell(f"error: {error}")
         return 2

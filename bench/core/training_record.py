@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.core.record import Source
 from bench.core.record_file import to_json, write_bytes
 from bench.core.statistics import in_db
 
@@ -58,7 +59,8 @@ class TrainingRecord:
     """Everything known of one run.
 
     Attributes:
-        config: `train.config.Config` as plain data.
+        config: `train.config.Config` as plain data, networks of the user's own without the folders of the machine.
+        source: the trained network's code, where it is the user's own.
         processes: that trained together.
         images: in the training sets.
         steps: done so far; config["steps"] were asked for.
@@ -89,6 +91,7 @@ class TrainingRecord:
     bicubic: list[Score] = field(default_factory=list)
     export: Export | None = None
     finished: bool = False
+    source: Source | None = None
     schema: int = SCHEMA
 
     @property

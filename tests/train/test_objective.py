@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from models import create_model
 from models.errors import EsrError
 from train.config import Config, Distillation, Network
-from train.networks import build_objective, recompute
+from train.networks import build_objective, recompute, student
 from train.objective import Objective, charbonnier
 
 
@@ -104,9 +104,9 @@ def test_unfit_teachers() -> None:
     with pytest.raises(EsrError, match="cannot be compared; pair modules of the same kind"):
         Objective(model, "l1", 1.0, other, 1.0, d, lr)
     with pytest.raises(EsrError, match="untrained network has nothing to teach"):
-        build_objective(Config(teacher=Network()), lr)
+        build_objective(Config(teacher=Network()), student(Config()), lr)
     with pytest.raises(EsrError, match="teacher: weights file"):
-        build_objective(Config(teacher=Network(weights="none.pth")), lr)
+        build_objective(Config(teacher=Network(weights="none.pth")), student(Config()), lr)
 
 
 def test_recomputed_activations_give_the_same_gradients() -> None:

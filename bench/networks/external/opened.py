@@ -11,7 +11,7 @@ from bench.core.record import WeightsInfo
 
 @dataclass(frozen=True)
 class Opened:
-    """A network in memory, in evaluation mode.
+    """A network in memory, in evaluation mode unless it is to be trained.
 
     Attributes:
         path: the file that it came from.

@@ -63,6 +63,13 @@ class OwnNetwork:
         return f"{target}:{self.name}" if self.name else target
 
 
+def without_folders(text: str) -> str:
+    """A network as it was named, without the folders of this machine."""
+    match = NAMED.fullmatch(text)
+    target = (match["code"] or match["file"]) if match else ""
+    return text.strip().replace(target, Path(target).name, 1) if "/" in target else text
+
+
 def parse_own(text: str) -> tuple[OwnNetwork, str] | None:
     """The network that `text` names, and its options in brackets or ""; None for a name of the registry's kind.
 

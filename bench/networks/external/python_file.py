@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,17 @@ MAIN = "put what is not its definition under `if __name__ == '__main__':`"
 
 def open_python(own: OwnNetwork, options: dict[str, Any]) -> Opened:
     """Run the code and build its network. Raises EsrError, one line with the cure, for whatever goes wrong in it."""
+    opened = open_for_training(own, options)
+    network = opened.network
+    before = parameter_count(network)
+    network.eval()
+    after = parameter_count(network)
+    notes = [f"{before:,} parameters became {after:,} when it left training"] if after != before else []
+    return replace(opened, notes=notes)
+
+
+def open_for_training(own: OwnNetwork, options: dict[str, Any]) -> Opened:
+    """As `open_python`, in the mode in which it was built, with nothing merged that it merges for evaluation."""
     module, path = _import(own)
     make = _find(module, own)
     network = _build(make, own, options, path)
@@ -39,11 +51,7 @@ def open_python(own: OwnNetwork, options: dict[str, Any]) -> Opened:
         weights = load_weights(network, own)
     else:
         weights = _made_by_its_code(network, lambda: _build(make, own, options, path))
-    before = parameter_count(network)
-    network.eval()
-    after = parameter_count(network)
-    notes = [f"{before:,} parameters became {after:,} when it left training"] if after != before else []
-    return Opened(network, path, weights, own.name, notes=notes)
+    return Opened(network, path, weights, own.name)
 
 
 def _made_by_its_code(network: nn.Module, again: Callable[[], nn.Module]) -> WeightsInfo:
