@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "the diffusion index; and how far networks look on the average (--erf)."
     )
     parser = make_parser("attribution.py", about, EXAMPLES)
-    add_networks(parser, help="networks of the registry, whose gradients are followed")
+    add_networks(parser, help="networks, as in bench/profile.py; ONNX files have no gradients to follow")
     add, path = parser.add_argument, BlurPath()
     add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
     add("--image", type=Path, metavar="FILE", help="LR image (default: a photo of scikit-image's, shrunk)")
@@ -89,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 def make_plan(arguments: argparse.Namespace) -> AttributionPlan:
     """Check the arguments against this machine. Raises EsrError that names the flag and the cure."""
     choices = list({choice.label: choice for choice in map(parse_choice, arguments.model)}.values())
-    if arguments.weights and len(choices) > 1:
-        raise EsrError("--weights belongs to one network; give one --model with it")
+    if arguments.weights and (len(choices) > 1 or choices[0].own):
+        raise EsrError("--weights belongs to one network of the registry; give one --model with it")
     check_paths(arguments)
     if arguments.shrink and not arguments.image:
         raise EsrError("--shrink needs the HR image; name it with --image")

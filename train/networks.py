@@ -1,6 +1,5 @@
 """Builds what a configuration names: networks with their weights, as training needs them."""
 
-import copy
 import fnmatch
 import functools
 from dataclasses import dataclass, replace
@@ -12,20 +11,13 @@ from torch.utils.checkpoint import checkpoint
 
 from bench.core.record import Source
 from bench.networks.choice import parse_choice
-from bench.networks.external.code import own_code
-from bench.networks.external.examine import check_output
-from bench.networks.external.opened import Opened, in_words
-from bench.networks.external.own import CODE, OwnNetwork, check_sayings
-from bench.networks.external.padding import Padded, pad
-from bench.networks.external.python_file import open_for_training, open_python
+from bench.networks.external.here import Here, open_here
+from bench.networks.external.own import OwnNetwork, check_sayings
 from models import create_model, get_spec
-from models.cache import sha256_of
 from models.errors import EsrError
 from models.spec import ModelSpec
 from train.config import Config, Network
 from train.objective import Objective
-
-TRIED = 16  # pixels a side of the image that a network of the user's own is tried on
 
 
 @dataclass(frozen=True)
@@ -34,18 +26,21 @@ class Built:
 
     Attributes:
         spec: what it takes in and gives out.
-        multiple: of the sides of images that it can take.
-        source: its code, where it is the user's own.
+        own: what more is known of one of the user's own.
     """
 
     network: nn.Module
     spec: ModelSpec
-    multiple: int = 1
-    source: Source | None = None
+    own: Here | None = None
+
+    @property
+    def source(self) -> Source | None:
+        """Its code, where it is the user's own."""
+        return self.own.source if self.own else None
 
     def whole(self, network: nn.Module) -> nn.Module:
         """`network`, in training or averaged, as one that takes images of every size."""
-        return Padded(network, self.multiple, self.spec.scale) if self.multiple > 1 else network
+        return self.own.whole(network) if self.own else network
 
 
 def build_network(network: Network, what: str, trained: bool = False) -> Built:
@@ -66,42 +61,12 @@ def build_network(network: Network, what: str, trained: bool = False) -> Built:
 
 
 def _own(own: OwnNetwork, options: dict[str, Any], weights: str, trained: bool) -> Built:
-    if own.kind not in CODE:
-        raise EsrError(f"{own.safe_label} is a {own.kind}; training needs its code, as net.py:Class")
     if weights == "published":
         raise EsrError(f"nothing was published of {own.safe_label}; name its weights file")
     if weights != "random":
         own = replace(own, **check_sayings("weights", {"weights": weights}))
-    opened = (open_for_training if trained else open_python)(own, options)
-    spec = ModelSpec(lambda: opened.network, own.name, "", data_range=own.data_range or 1.0)
-    multiple = own.size_multiple or 1
-    _try(opened, spec, multiple)
-    checksum, files = own_code(opened.path, own.kind)
-    source = Source(
-        kind=own.kind,
-        file=opened.path.name,
-        sha256=sha256_of(opened.path),
-        network=own.name,
-        module=own.target if own.kind == "Python module" else "",
-        data_range=spec.data_range,
-        size_multiple=multiple,
-        code_sha256=checksum,
-        code_files=files,
-    )
-    return Built(opened.network, spec, multiple, source)
-
-
-def _try(opened: Opened, spec: ModelSpec, multiple: int) -> None:
-    """Raise EsrError for a network that returns anything but an enlarged image; what a pass changes is not kept."""
-    network = copy.deepcopy(opened.network).eval()
-    x = pad(torch.rand(1, 3, TRIED, TRIED) * spec.data_range, multiple)
-    try:
-        with torch.no_grad():
-            check_output(network(x), x, spec.scale)
-    except EsrError:
-        raise
-    except Exception as error:  # it is foreign code and may raise anything
-        raise EsrError(f"it cannot run on {tuple(x.shape)}: {in_words(error, opened.path)}") from None
+    here = open_here(own, options, trained)
+    return Built(here.opened.network, here.spec, here)
 
 
 def build_objective(config: Config, model: Built, example: Tensor, teacher: Built | None = None) -> Objective:

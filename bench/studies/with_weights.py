@@ -1,4 +1,4 @@
-"""A network of the registry with weights that mean something, and what a record says of it."""
+"""A network with weights that mean something, and what a record says of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,9 @@ import torch
 
 from bench.core.environment import describe, device_name, now
 from bench.core.record import WeightsInfo
+from bench.data.pairs import SCALE
 from bench.networks.choice import Choice
+from bench.networks.external.examine import Examined
 from bench.studies.attribution.attribution_record import Attributed
 from models import create_model, get_spec
 from models.cache import sha256_of
@@ -48,6 +50,26 @@ def find_weighted(
         environment=describe(device),
     )
     return Weighted(about, file)
+
+
+def attributed(found: Examined, choice: Choice, device: torch.device, threads: int | None) -> Attributed:
+    """What a record says of a network of the user's own. Raises EsrError for random weights, which say nothing."""
+    if found.weights.status == "random":
+        raise EsrError("random weights would say nothing; name some in brackets: 'net.py:Net(weights=FILE)'")
+    return Attributed(
+        model=found.model_name(choice.options),
+        options={},  # its name stands for them
+        display_name=found.display_name(choice.options),
+        scale=SCALE,
+        weights=found.weights,
+        scan_backend=None,
+        device=device.type,
+        device_name=device_name(device),
+        threads=threads,
+        created=now(),
+        environment=describe(device),
+        code=found.source.code_sha256,
+    )
 
 
 def _weights(choice: Choice, given: Path | None, data_dir: Path | None) -> tuple[Path | None, WeightsInfo]:

@@ -16,6 +16,7 @@ from bench.studies.attribution.map import diffusion_index
 from models import create_model
 from models.errors import EsrError
 from models.weights import pack_weights
+from tests.bench.own_networks import write_code
 from tests.commands import run
 
 ROOT = Path(__file__).parents[2]
@@ -142,3 +143,38 @@ def test_images_that_are_refused(tmp_path: Path, kind: str) -> None:
         Image.fromarray(np.full((8, 8), 9000, dtype=np.uint16)).save(file)
     with pytest.raises(EsrError, match=r"alpha channel|more than 8 bits"):
         make_plan(arguments("--image", str(file)))
+
+
+def test_own_networks_have_the_maps_of_the_same_network_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    options = {"channels": 8, "blocks": 1}
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(pack_weights(create_model("rlfn_ntire", **options).state_dict(), "rlfn_ntire", options, {}))
+    made = "create_model('rlfn_ntire', channels=8, blocks=1)"
+    code = f"from models import create_model\n\n\ndef make():\n    return {made}\n"
+    own = write_code(tmp_path, code)
+    out, rest = tmp_path / "out", ["--steps", "2", "--erf", "2", "--erf-size", "16", "--device", "cpu"]
+    assert main(["--model", "rlfn_ntire", "--weights", str(weights), *rest, "--out", str(out)]) == 0
+    assert main(["--model", f"{own}:make(weights={weights}, data_range=255)", *rest, "--out", str(out)]) == 0
+    a, b = (read_as(LamRecord, path) for path in sorted(out.glob("lam__*.json")))
+    assert a.network.model != b.network.model
+    assert np.array_equal(a.signed.array(), b.signed.array())
+    first, second = (read_as(FieldRecord, path) for path in sorted(out.glob("field__*.json")))
+    assert np.array_equal(first.squared.array(), second.squared.array())
+    assert str(tmp_path).encode() not in b"".join(path.read_bytes() for path in out.iterdir())
+
+
+def test_own_networks_without_a_map_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    onnx = tmp_path / "net.onnx"
+    onnx.write_bytes(b"")
+    for name, words in (
+        (f"{write_code(tmp_path)}:TinyNet", "random weights would say nothing"),
+        (str(onnx), "is an ONNX file, through which no gradient flows"),
+    ):
+        assert main(["--model", name, "--steps", "2", "--out", str(tmp_path / "out")]) == 2
+        assert words in capsys.readouterr().err

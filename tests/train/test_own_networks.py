@@ -148,7 +148,8 @@ def test_a_range_and_a_multiple_are_kept(own: Config) -> None:
     code.write_text(strict, encoding="utf-8")
     own.model = Network(f"{code}:TinyNet(data_range=255, size_multiple=8)")
     built = student(own)
-    assert (built.spec.data_range, built.multiple) == (255.0, 8)
+    assert built.source
+    assert (built.spec.data_range, built.source.size_multiple) == (255.0, 8)
     finish(own)  # the photograph that it is scored on is no multiple of 8
     source = read_as(TrainingRecord, own.folder / FILE).source
     assert source

@@ -53,7 +53,7 @@ def load(own: OwnNetwork, options: dict[str, Any], settings: Settings, device: t
     warnings.simplefilter("ignore")  # as in bench/profile.py
     opened = OPEN[own.kind](own, options, settings, device)
     data_range, multiple = own.data_range or 1.0, own.size_multiple or opened.multiple
-    title = own.name or re.sub(r"[^\w.+-]+", "-", Path(own.target).stem)
+    title = title_of(own)
     spec = ModelSpec(lambda: opened.network, title, "", data_range=data_range)
     if multiple > 1:
         opened = replace(opened, network=Padded(opened.network, multiple, spec.scale).eval())
@@ -70,6 +70,11 @@ def load(own: OwnNetwork, options: dict[str, Any], settings: Settings, device: t
     )
     _check_size(opened, settings, multiple)
     return Loaded(opened, spec, source, title)
+
+
+def title_of(own: OwnNetwork) -> str:
+    """What the user calls it, as far as known."""
+    return own.name or re.sub(r"[^\w.+-]+", "-", Path(own.target).stem)
 
 
 def _check_size(opened: Opened, settings: Settings, multiple: int) -> None:

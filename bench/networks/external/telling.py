@@ -8,11 +8,12 @@ from bench.networks.external.examine import Examined
 from bench.networks.external.own import CODE, OwnNetwork
 
 
-def tell_of_code(networks: Sequence[OwnNetwork], tell: Tell) -> None:
-    """Say once whose code is going to run."""
+def tell_of_code(networks: Sequence[OwnNetwork], tell: Tell, apart: bool = True) -> None:
+    """Say once whose code is going to run, and whether `apart` from this command."""
     runs = dict.fromkeys(own.safe_label for own in networks if own.kind in CODE or own.unsafe_reason)
     if runs:
-        tell(f"running the code of {', '.join(runs)} as your user, each in a process of its own, which is no sandbox")
+        where = "each in a process of its own, which is no sandbox" if apart else "in this process"
+        tell(f"running the code of {', '.join(runs)} as your user, {where}")
 
 
 def found_lines(label: str, found: Examined) -> list[str]:

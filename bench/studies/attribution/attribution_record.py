@@ -83,7 +83,8 @@ class Attributed:
     def label(self) -> str:
         """The network's name, with what sets it apart from the published one."""
         extra = [option_text(self.options)] if self.options else []
-        extra += [self.weights.file or "own weights"] if self.weights.status == "custom" else []
+        named = self.weights.status == "custom" and not self.code  # a user's own network has them in its name
+        extra += [self.weights.file or "own weights"] if named else []
         return f"{self.display_name} ({', '.join(extra)})" if extra else self.display_name
 
     @property

@@ -16,7 +16,11 @@ from bench.core.console import Tell
 from bench.core.out_of_memory import is_out_of_memory
 from bench.core.progress import step
 from bench.core.store import find, save
+from bench.data.pairs import SCALE
 from bench.networks.choice import Choice
+from bench.networks.external.here import open_here
+from bench.networks.external.own import OwnNetwork
+from bench.networks.external.telling import tell_of_code
 from bench.studies.attribution.attribution_record import (
     Attributed,
     BlurPath,
@@ -31,7 +35,7 @@ from bench.studies.attribution.lam import Network, attribute, check_patch
 from bench.studies.attribution.receptive_field import draw_samples, field
 from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
 from bench.studies.measured import Measured
-from bench.studies.with_weights import find_weighted
+from bench.studies.with_weights import attributed, find_weighted
 from models import create_model, get_spec
 from models.errors import EsrError
 from models.input import batch_input
@@ -96,11 +100,12 @@ def run(plan: AttributionPlan, tell: Tell) -> Measured[LamRecord | FieldRecord]:
     Every record is written when it is done. Raises EsrError where nothing could be run, the patch for one.
     """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    tell_of_code([choice.own for choice in plan.choices if choice.own], tell, apart=False)
     lams: list[LamRecord] = []
     fields: list[FieldRecord] = []
     failed = False
     for choice in plan.choices:
-        patch = _patch(plan, get_spec(choice.name).scale)
+        patch = _patch(plan, SCALE if choice.own else get_spec(choice.name).scale)
         try:
             opened = open_network(choice, plan)
             with _explained(choice.label, plan.picture.lr.shape):
@@ -120,6 +125,8 @@ def run(plan: AttributionPlan, tell: Tell) -> Measured[LamRecord | FieldRecord]:
 
 def open_network(choice: Choice, plan: AttributionPlan) -> Opened:
     """Build the network with its weights. Raises EsrError where they cannot be had: random ones would say nothing."""
+    if choice.own:
+        return _open_own(choice, choice.own, plan)
     spec, device = get_spec(choice.name), plan.device
     found = find_weighted(choice, plan.weights, plan.data_dir, device, plan.threads)
     about = found.about
@@ -131,6 +138,17 @@ def open_network(choice: Choice, plan: AttributionPlan) -> Opened:
         return y / spec.data_range
 
     return Opened(about, network, choice.label)
+
+
+def _open_own(choice: Choice, own: OwnNetwork, plan: AttributionPlan) -> Opened:
+    """As `open_network`, in this process, which its gradients do not leave."""
+    here = open_here(own, choice.options)
+    if here.opened.fixed:
+        raise EsrError("it takes inputs of one size only; leave it out")
+    about = attributed(here.examined, choice, plan.device, plan.threads)
+    model = here.whole(here.opened.network).to(plan.device).requires_grad_(False)
+    white = here.spec.data_range
+    return Opened(about, lambda x: model(x * white) / white, choice.label)
 
 
 def _patch(plan: AttributionPlan, scale: int) -> Patch:

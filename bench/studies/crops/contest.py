@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 
 from bench.core.console import Tell
-from bench.core.environment import describe, device_name, now
+from bench.core.environment import device_name
 from bench.core.record import Settings
-from bench.data.pairs import SCALE
 from bench.networks.choice import Choice
 from bench.networks.engine import Image, Job
 from bench.networks.worker import Worker
 from bench.studies.attribution.attribution_record import Attributed
-from bench.studies.with_weights import find_weighted
+from bench.studies.with_weights import attributed, find_weighted
 from models.errors import EsrError
 
 REFERENCE = "bicubic"  # stands beside the networks, and has no part in the choice
@@ -112,20 +111,4 @@ def _contestant(
     found = worker.count(counted=False)
     if found.fixed:
         raise EsrError("it takes inputs of one size only, and images have many; leave it out")
-    if found.weights.status == "random":
-        raise EsrError("random weights would say nothing; name some in brackets: 'net.py:Net(weights=FILE)'")
-    about = Attributed(
-        model=found.model_name(choice.options),
-        options={},  # its name stands for them
-        display_name=found.display_name(choice.options),
-        scale=SCALE,
-        weights=found.weights,
-        scan_backend=None,
-        device=device.type,
-        device_name=settings.device_name,
-        threads=threads,
-        created=now(),
-        environment=describe(device),
-        code=found.source.code_sha256,
-    )
-    return Contestant(choice.label, about, job, stack, worker)
+    return Contestant(choice.label, attributed(found, choice, device, threads), job, stack, worker)
