@@ -28,7 +28,7 @@ fi
 
 # ---- what a run consists of: sizes, budgets and data, all of them smaller with --scale --------------------------------
 
-results=results fixed=256 real=339x510 lengths="1024 4096 65536" limit= data=available
+results=results fixed=256 real=339x510 wide=1280x720 lengths="1024 4096 65536" limit= data=available
 sizes="64 128 256 512" tiles="--tile 64 --overlap 16 --data photos" layered="dvmsr rlfn_ntire swinir_light span"
 # Without data of the user's the run is a short one: smaller budgets, and only counts of most networks.
 share=1
@@ -37,7 +37,7 @@ if [ -z "${ESR_DATA-}" ]; then
 fi
 [ -z "$full" ] || data=all
 if [ "$scale" != 1 ]; then
-    results="results/scaled_$scale" fixed=64 real=96x128 lengths=1024 sizes="16 32" tiles="--tile 24 --overlap 4 --data photos --limit 1"
+    results="results/scaled_$scale" fixed=64 real=96x128 wide=160x96 lengths=1024 sizes="16 32" tiles="--tile 24 --overlap 4 --data photos --limit 1"
     limit="--limit $(awk -v s="$scale" 'BEGIN { n = 100 * s; print (n > int(n)) ? int(n) + 1 : n }')"
 fi
 records="$results/records"
@@ -99,6 +99,8 @@ if [ -n "${ESR_DATA-}" ]; then
 else
     measure --model $others --input-size "$fixed" --measure counts
 fi
+echo "== the counts of lightweight-SR papers, for an output of 1280x720"
+measure --model $core $others $slow --output-size "$wide" --measure counts
 echo "== quality"
 measure --model $core $others --input-size "$fixed" --measure quality --data "$data" $limit
 measure --model $slow --input-size "$fixed" $limit --time-budget "$(seconds 60)"

@@ -17,11 +17,12 @@ from bench.studies.flags import (
     add_budget,
     add_device,
     add_networks,
+    add_size,
     add_store,
     check_positive,
     make_parser,
-    parse_size,
     settle_device,
+    settle_size,
 )
 from bench.studies.roofline.study import RooflinePlan, run
 
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = make_parser("roofline.py", about, EXAMPLES)
     add_networks(parser)
     add = parser.add_argument
-    add("--input-size", default="256", metavar="N|HxW", help="LR input (default: 256)")
+    add_size(parser, "each pass")
     add_device(parser, PRECISIONS)
     add_budget(parser, RUNS, 30.0, "network")
     add("--layers", type=int, default=10, metavar="N", help="slowest layers to print (default: 10)")
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def make_plans(arguments: argparse.Namespace) -> list[RooflinePlan]:
     """A plan a network. Raises EsrError that names the flag and the cure."""
-    height, width = parse_size(arguments.input_size)
+    height, width = settle_size(arguments)
     check_positive(arguments, "runs", "time_budget", "layers")
     device, threads = settle_device(arguments)
     return [

@@ -22,6 +22,8 @@ def _thousands(parameters: float) -> float:
 
 PARAMETERS = Quantity("Parameters", "K", "all, cut off", "complexity.parameters", 0, "params_k", cut=_thousands)
 EXACT = Quantity("Parameters, exact", "", "all", "complexity.parameters", 0)
+# By the convention of lightweight-SR papers since CARN (2018): for an output of 1280x720.
+FLOPS_720P = Quantity("FLOPs", "G", "as published", "complexity.flops_published", 2, scale=1e-9, size=(180, 320))
 PSNR = {
     dataset: Quantity(
         f"PSNR on {dataset}", "dB", "Y, 4-pixel border removed", f"quality.{dataset}.psnr_y", 3, f"{column}_psnr"
@@ -60,17 +62,25 @@ def table1(device: DeviceRecords) -> PaperTable:
     networks += _further_networks(device, {n.model for n in networks})
     intro = (
         f"Measured on {device.label}. Classic protocol: uint8 output, Y as float, 4-pixel border removed, mean over "
-        "images; PSNR in dB. The paper's parameters are thousands, cut off."
+        "images; PSNR in dB. The paper's parameters are thousands, cut off. FLOPs there are for an output of 1280x720, "
+        "as lightweight-SR papers count them, a multiply-add as one; NTIRE's are for an input of 256x256."
     )
-    counts = _lines(device, networks, (PARAMETERS, EXACT))
+    counts = _lines(device, networks, (PARAMETERS, EXACT, FLOPS_720P))
     exact: Column[Line] = Column(
         "Measured, exact",
         lambda line: line.found[1].measured,
         write=lambda line: measured_text(line.found[1]),
         source=lambda line: line.found[1].file,
     )
+    flops: Column[Line] = Column(
+        "FLOPs for 1280x720 (G)",
+        lambda line: line.found[2].measured,
+        decimals=2,
+        source=lambda line: line.found[2].file,
+        sparse=True,
+    )
     method: Column[Line] = words("Method", lambda line: line.name)
-    columns = [method, *reproduction_columns(0, "Thousands"), exact, words("Why", count_note, sparse=True)]
+    columns = [method, *reproduction_columns(0, "Thousands"), exact, flops, words("Why", count_note, sparse=True)]
     parameters: list[Part] = ["### Parameters", Table.of("Table 1: parameters", columns, counts, "table1_parameters")]
     found = [one for line in counts for one in line.found]
     scored: list[Part] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bench.data.pairs import SCALE
 from models.errors import EsrError
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
@@ -50,6 +51,14 @@ def add_data(parser: argparse.ArgumentParser, shown: str, **more: Any) -> None:
     add(
         "--lr", type=Path, metavar="FOLDER", help="LR images of the one folder of --data (default: looked for, or made)"
     )
+
+
+def add_size(parser: argparse.ArgumentParser, of: str) -> None:
+    """--input-size and --output-size, of which `settle_size` makes one; `of`: what the size is of."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--input-size", default="256", metavar="N|HxW", help=f"LR input of {of} (default: 256)")
+    help_text = "the same by its output, width first, as lightweight-SR papers count: 1280x720 is --input-size 180x320"
+    size.add_argument("--output-size", metavar="WxH", help=help_text)
 
 
 def add_budget(parser: argparse.ArgumentParser, runs: int | Mapping[str, int], seconds: float, of: str) -> None:
@@ -141,11 +150,22 @@ def parse_square(flag: str, text: str, pixels: str, example: str) -> tuple[int, 
     return x, y, size
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Read "256" or "339x510" as (height, width) in pixels."""
+def settle_size(arguments: argparse.Namespace) -> tuple[int, int]:
+    """Height and width of the LR input, in pixels. Raises EsrError for what is no size, or no x4 output."""
+    if arguments.output_size is None:
+        if sides := _sides(arguments.input_size):
+            return sides[0], sides[-1]
+        raise EsrError(
+            f"--input-size {arguments.input_size} is not a size; write N or HxW in pixels, such as 256 or 339x510"
+        )
+    sides = _sides(arguments.output_size)
+    if len(sides) != 2 or any(side % SCALE for side in sides):
+        raise EsrError(f"--output-size {arguments.output_size} is not WxH, both multiples of {SCALE}, such as 1280x720")
+    return sides[1] // SCALE, sides[0] // SCALE
+
+
+def _sides(text: str) -> list[int]:
+    """One or two numbers of pixels; none where the text is no size."""
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(
-        side.isascii() and side.isdigit() and len(side) < 8 and int(side) > 0 for side in sides
-    ):
-        raise EsrError(f"--input-size {text} is not a size; write N or HxW in pixels, such as 256 or 339x510")
-    return int(sides[0]), int(sides[-1])
+    fine = len(sides) <= 2 and all(s.isascii() and s.isdigit() and len(s) < 8 and int(s) > 0 for s in sides)
+    return [int(side) for side in sides] if fine else []

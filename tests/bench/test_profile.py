@@ -248,6 +248,8 @@ WRONG = [
     (["--model", "rlfn", "--device", "toaster"], ["--device toaster"]),
     (["--model", "rlfn", "--input-size", "0"], ["--input-size 0"]),
     (["--model", "rlfn", "--input-size", "12x"], ["--input-size 12x"]),
+    (["--model", "rlfn", "--output-size", "720"], ["--output-size 720 is not WxH", "1280x720"]),
+    (["--model", "rlfn", "--output-size", "1280x721"], ["--output-size 1280x721", "multiples of 4"]),
     (["--model", "rlfn", "--model-args", "blocks"], ["--model-args blocks"]),
     (["--model", "rlfn", "--model-args", "colour=red"], ["cannot build rlfn", "colour"]),
     (["--model", "rlfn", "--weights", "absent.pth"], ["absent.pth does not exist"]),

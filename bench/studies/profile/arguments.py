@@ -17,12 +17,13 @@ from bench.studies.flags import (
     add_data,
     add_data_dir,
     add_device,
+    add_size,
     add_store,
     check_paths,
     check_positive,
     make_parser,
-    parse_size,
     settle_device,
+    settle_size,
 )
 from models import get_spec, list_models
 from models.errors import EsrError
@@ -122,7 +123,7 @@ def add_timing_arguments(parser: argparse.ArgumentParser, budget_of: str) -> Non
     add = parser.add_argument
     add_device(parser, PRECISIONS, "(default: fp32, with TF32 off)")
     add_data_dir(parser)
-    add("--input-size", default="256", metavar="N|HxW", help="LR input of counts, runtime and memory (default: 256)")
+    add_size(parser, "counts, runtime and memory")
     add("--channels-last", action="store_true", help="NHWC memory format")
     add("--compile", action="store_true", help="torch.compile the network")
     add("--cuda-graph", action="store_true", help="time the fixed input as a replayed CUDA graph; no quality")
@@ -145,7 +146,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         raise EsrError(f"${DATA_VARIABLE} is {named}, which is not a folder; correct or unset it")
     if arguments.cuda_graph and arguments.data:
         raise EsrError("--cuda-graph replays one input and cannot run --data's images; leave one of them out")
-    height, width = parse_size(arguments.input_size)
+    height, width = settle_size(arguments)
     check_positive(arguments, "runs", "time_budget", "limit")
     device, threads = settle_device(arguments)
     if arguments.cuda_graph and device.type != "cuda":

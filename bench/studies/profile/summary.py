@@ -10,6 +10,7 @@ from bench.core.render import print_table
 from bench.core.statistics import QualityMeans, quality_means, summarise
 from bench.core.table import Column, Table, words
 from bench.core.wording import MEBI
+from bench.data.pairs import SCALE
 
 
 def print_summary(console: Console, records: Sequence[Record]) -> None:
@@ -26,7 +27,8 @@ def print_summary(console: Console, records: Sequence[Record]) -> None:
 def summary_tables(records: Sequence[Record]) -> list[Table]:
     """Counts, then runtime and memory, then quality, as far as there are any."""
     settings = records[0].settings
-    size = f"1x3x{settings.height}x{settings.width}"
+    height, width = settings.height, settings.width
+    size = f"1x3x{height}x{width} (output {SCALE * width}x{SCALE * height})"
     where = ", ".join(
         filter(None, [settings.device_name, f"{settings.threads} threads" * bool(settings.threads), settings.precision])
     )
