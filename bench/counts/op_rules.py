@@ -198,7 +198,7 @@ _FREE = (
     "flip floor full full_like gather im2col index index_put index_select lift_fresh linspace logical_and logical_not "
     "masked_fill native_dropout new_empty new_full new_ones new_zeros ones ones_like permute pixel_shuffle "
     "pixel_unshuffle reflection_pad2d remainder repeat replication_pad2d reshape resize roll scalar_tensor "
-    "scatter scatter_add select slice split split_with_sizes squeeze stack t transpose tril triu unbind unfold "
+    "scatter scatter_add select set slice split split_with_sizes squeeze stack t transpose tril triu unbind unfold "
     "unsafe_split unsqueeze upsample_nearest2d view view_as_complex view_as_real zero zeros zeros_like"
 )
 FREE = {getattr(aten, name) for name in _FREE.split()}
