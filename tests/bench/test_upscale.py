@@ -47,6 +47,15 @@ def test_a_folder_of_everything(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert made == {"0801.png": small, "sub/grey.png": small, "photo.png": small, "large.png": (4120, 4120)}
 
 
+@pytest.mark.slow("an image of 12 megapixels")
+def test_a_photograph_of_a_camera(tmp_path: Path) -> None:
+    photo, out = save(tmp_path / "photo.jpg", 3000, 4000), tmp_path / "out"
+    assert main(["--model", "bicubic", str(photo), "--out", str(out), "--device", "cpu"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+        assert size_of(out / "photo.png") == (16_000, 12_000)
+
+
 def test_what_is_there_is_not_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo, out = save(tmp_path / "a.png"), tmp_path / "out"
     words = ["--model", "bicubic", str(photo), "--out", str(out), "--device", "cpu"]
