@@ -40,7 +40,7 @@ def cost_table(costs: dict[str, Cost], at: Standing) -> Table:
         Column("time", lambda s: f"{s.time:.1%}"),
         Column("multiply-adds", lambda s: f"{s.macs:.1%}"),
         Column("parameters", lambda s: f"{s.parameters:.1%}"),
-        Column("score", lambda s: NONE if s.gain is None else f"{-s.gain:+.2f}"),
+        Column("score without it", lambda s: NONE if s.gain is None else f"{-s.gain:+,.2f}"),
         Column(f"must save {goal}", lambda s: NONE if target is None else _saving_text(s.saving)),
     ]
     rows = shares(costs, at, target[1] if target else None)
