@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tolerance", default="5%", metavar="P%", help="how much slower it may be with --against (default: 5%%)")
     add_data(parser, f", to score the networks on (default: {QUICK_SET}, where it is found)")
     add("--limit", type=int, metavar="N", help="the first N images of each data set only")
-    add_timing_arguments(parser, "each network in each process")
+    add_timing_arguments(parser, "network in each process")
     add(
         "--out", type=Path, default=Path("results/comparisons"), help="folder of records (default: results/comparisons)"
     )

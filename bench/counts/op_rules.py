@@ -99,6 +99,11 @@ def _grid_sample(args: Sequence[Any], out: Tensor) -> int:
     return int(per_output * out.numel() + 4 * args[1].numel())  # a coordinate is scaled, shifted, cut off and split
 
 
+def _weight_norm(args: Sequence[Any], out: Tensor) -> int:
+    direction, length = args[:2]
+    return int(2 * direction.numel() + length.numel())  # a norm, a quotient for each output, and their product
+
+
 def _pooling(args: Sequence[Any], out: Tensor) -> int:
     return int(out.numel() * math.prod(args[1]))  # one comparison or addition for each pixel under the kernel
 
@@ -173,6 +178,7 @@ OTHER_RULES: dict[Any, Count] = {
     aten.pow: _per_number(1, 6),
     aten._safe_softmax: _per_input(5),
     aten.topk: _topk,
+    aten._weight_norm_interface: _weight_norm,
     aten.grid_sampler_2d: _grid_sample,
     aten._softmax: _per_input(5),  # maximum, subtraction, exp, sum, division
     aten._log_softmax: _per_input(5),
