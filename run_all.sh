@@ -86,11 +86,12 @@ fi
 
 # Passes of these take minutes on a few cores: what does not fit is left out, with its estimate and the command.
 slow="drcn drrn memnet"
-core="bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light"
-others="srcnn srcnn_955 fsrcnn vdsr lapsrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire efdn span bsrn pfvm
+# With the baselines of all three years' rules, since scores are of what was timed in turn with them.
+core="bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light efdn span"
+others="srcnn srcnn_955 fsrcnn vdsr lapsrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire bsrn pfvm
     mambairv2_light"
 large="dvmsr rlfn_ntire"
-echo "== counts, runtime and memory, in turn: DVMSR, its variants and its first rivals"
+echo "== counts, runtime and memory, in turn: DVMSR, its variants, its first rivals and the challenges' baselines"
 measure --model $core dvmsr@chunked --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 11)"
 echo "== counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
 if [ -n "${ESR_DATA-}" ]; then

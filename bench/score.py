@@ -15,6 +15,7 @@ from bench.core.statistics import STATISTICS, Statistic, compare, interval_of
 
 Times = float | Sequence[float]  # milliseconds: one figure, as a report prints it, or the raw samples
 NOT_MEASURED = "not measured"
+TOO_FEW = "too few samples for an interval"
 LARGEST_RATIO = 354  # exp(2 x) of more is beyond a float
 
 
@@ -67,6 +68,7 @@ class Entry:
         cold_ms: the first pass, which the challenge's mean includes; None where it was not measured.
         flops_complete: every operator counted.
         failure: why it has no result; the other figures are then not looked at.
+        doubt: why it would miss the gate, as far as can be told without the challenge's images.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Entry:
     cold_ms: float | None = None
     flops_complete: float | None = None
     failure: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,9 @@ def score(rule: Rule, runtime: float, flops: float, parameters: float) -> float:
 def rank(
     entries: Sequence[Entry], rule: Rule, baseline: Baseline | None = None, variant: Variant = WARM_MEDIAN
 ) -> list[Ranked]:
-    """Score and order the entries: ranked ones by score, then those that missed the gate or failed.
+    """Score and order the entries: ranked ones, then those without an interval, then those below the gate or failed.
+
+    Who is not ranked widens nobody's range.
 
     Args:
         baseline: None for the one that the rule publishes.
@@ -164,7 +169,9 @@ def rank(
     _check(baseline, zero=False)
     judged = [_judge(entry, rule, baseline, variant) for entry in entries]
     valid = sorted((r for r in judged if not r.reason), key=lambda r: r.score or 0.0)
-    unranked = sorted((r for r in judged if r.reason), key=lambda r: (r.score is None, r.score or 0.0))
+    unranked = sorted(
+        (r for r in judged if r.reason), key=lambda r: (r.score is None, r.reason != TOO_FEW, r.score or 0)
+    )
     return [_placed(r, place, valid) for place, r in enumerate(valid, start=1)] + unranked
 
 
@@ -205,7 +212,7 @@ def _judge(entry: Entry, rule: Rule, baseline: Baseline, variant: Variant) -> Ra
         None if runtime is None else score(rule, runtime, *counts)
         for runtime in _runtime_ratio(entry, baseline, variant)
     )
-    return Ranked(entry.name, value, low, high, gate=gate, reason=missed)
+    return Ranked(entry.name, value, low, high, gate=gate, reason=missed or entry.doubt or TOO_FEW * (low is None))
 
 
 def _placed(result: Ranked, place: int, valid: Sequence[Ranked]) -> Ranked:

@@ -14,6 +14,7 @@ from bench.report.plots import (
     FRONT,
     STYLE,
     Point,
+    bicubic_psnr,
     commonest_run,
     draw_points,
     is_apart,
@@ -37,7 +38,7 @@ def cost_points(device: DeviceRecords, dataset: str, figure: str, scale: float) 
     points = []
     networks = device.networks()
     found = [device.find(Query(model, figure, options)) for model, _, options in networks]
-    run = commonest_run(f.record for f in found if f)
+    run, floor = commonest_run(f.record for f in found if f), bicubic_psnr(device, dataset)
     for model, label, options in networks:
         parameters = device.find(Query(model, "complexity.parameters", options))
         cost = device.find(Query(model, figure, options))
@@ -46,7 +47,8 @@ def cost_points(device: DeviceRecords, dataset: str, figure: str, scale: float) 
             continue
         if parameters.value if parameters else psnr.record.source:  # an own network may be uncountable
             apart = is_apart(cost.record, figure, run)
-            points.append(Point(label + APART * apart, cost.value * scale, psnr.value, kind(psnr.record), apart))
+            name = label + APART * apart
+            points.append(Point(name, cost.value * scale, psnr.value, kind(psnr.record), apart, psnr.value <= floor))
     return sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label))
 
 

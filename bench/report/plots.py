@@ -53,6 +53,7 @@ class Point:
     psnr_db: float
     source: Literal["measured", "own", "published"]
     apart: bool = False  # its time was taken in another run than the front's, and compares with none on it
+    useless: bool = False  # not above bicubic, which costs nothing
 
     @property
     def here(self) -> bool:
@@ -100,16 +101,27 @@ def quality_points(device: DeviceRecords, dataset: str) -> list[Point]:
     infinite PSNR.
     """
     points: list[Point] = []
+    floor = bicubic_psnr(device, dataset)
     for model, label, options in device.networks():
         parameters = device.find(Query(model, "complexity.parameters", options))
         psnr = device.find(Query(model, f"quality.{dataset}.psnr_y", options))
         if parameters and psnr and parameters.value and math.isfinite(psnr.value):
-            points.append(Point(label, parameters.value / 1000, psnr.value, kind(psnr.record)))
+            useless = psnr.value <= floor
+            points.append(Point(label, parameters.value / 1000, psnr.value, kind(psnr.record), useless=useless))
     for row in read("table1") if dataset in DATASETS else ():
         parameters_k, psnr_db = row.number("params_k"), row.number(f"{DATASETS[dataset]}_psnr")
         if parameters_k and psnr_db:
             points.append(Point(row.label, parameters_k, psnr_db, "published"))
     return sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source))
+
+
+def bicubic_psnr(device: DeviceRecords, dataset: str) -> float:
+    """Of luma in dB, measured or as the paper prints it; -inf where nobody knows."""
+    if found := device.find(Query("bicubic", f"quality.{dataset}.psnr_y")):
+        return found.value
+    rows = {row.label: row for row in read("table1")} if dataset in DATASETS else {}
+    printed = rows["Bicubic"].number(f"{DATASETS[dataset]}_psnr") if "Bicubic" in rows else None
+    return -math.inf if printed is None else printed
 
 
 def kind(record: Record) -> Literal["measured", "own"]:
@@ -129,9 +141,12 @@ def is_apart(record: Record, figure: str, run: str) -> bool:
 
 
 def pareto_front(points: Sequence[Point]) -> list[Point]:
-    """The points that no other matches with fewer parameters, by growing size: each is better than all before it."""
+    """The points that no other matches with fewer parameters, by growing size: each is better than all before it.
+
+    None is a network that is not above bicubic, or whose time compares with no other.
+    """
     front: list[Point] = []
-    for point in sorted((p for p in points if not p.apart), key=lambda p: (p.cost, -p.psnr_db)):
+    for point in sorted((p for p in points if not (p.apart or p.useless)), key=lambda p: (p.cost, -p.psnr_db)):
         if not front or point.psnr_db > front[-1].psnr_db:
             front.append(point)
     return front

@@ -1,6 +1,5 @@
 """Scores, times and ranks for people, of challenge entries and of the report's own networks alike."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -9,7 +8,7 @@ from bench.core.table import Column, Table, raw, words
 from bench.core.wording import NONE
 from bench.score import AS_IS, VARIANTS, Baseline, Entry, Ranked, Rule, Sensitivity, Variant, sensitivity
 
-LARGE = 1e6
+LARGE = 1_000_000
 SENSITIVITY = (
     "Place (score) as the challenge makes it, by the mean of all passes with the cold start, and with one thing "
     "changed; with an asterisk: another place."
@@ -67,8 +66,5 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
 
 
 def _short(value: float) -> str:
-    """Scores are exponentials: of a network much slower than the baseline, digits without end."""
-    if value < LARGE or math.isinf(value):
-        return f"{value:,.2f}"
-    digits, _, exponent = f"{value:.2e}".partition("e")
-    return f"{digits}e{int(exponent)}"
+    """Scores are exponentials: of a network much slower than the baseline, digits without end that say nothing."""
+    return f"{value:,.2f}" if value < LARGE else f"> {LARGE:,}"

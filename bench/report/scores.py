@@ -8,6 +8,7 @@ from bench.core.record import Complexity, Record, in_turn
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import NONE
 from bench.report.document import Data, Fold, Part, Section
+from bench.report.doubts import Scores, doubt, found_scores, untrained
 from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.report.ranking import SENSITIVITY, median_text, rank_columns, sensitivity_table
@@ -19,8 +20,9 @@ INTRO = """\
 Score = sum of weight x exp(2 x / x of the baseline) over runtime, FLOPs as published and parameters; lower is better,
 and the baseline has exp(2) = 7.39. Runtime here is the median of warm passes at 1 x 3 x 256 x 256 in fp32; its 95 %
 bootstrap interval, from six samples on, is carried through the sum, and networks whose intervals overlap share a range
-of ranks. Scored are networks that were timed in turn with the baseline, in one run. Interpolation is no entry. A
-rank on this device is no rank on another."""
+of ranks. Scored are networks that were timed in turn with the baseline, in one run. Those with too few samples, no
+weights, or a PSNR that the gate would surely refuse stand below, without a rank. Interpolation is no entry. A rank on
+this device is no rank on another."""
 AS_IS_NOTE = (
     "Slow networks have few passes here, in which one cold start weighs more than in the challenge's hundred images."
 )
@@ -68,14 +70,16 @@ def _of_rule(device: DeviceRecords, rule: Rule, model: str) -> YearScores:
         elif timed.record.complexity is None or timed.record.complexity.parameters:
             found[row.name] = timed
     over = _baseline(device, base) if base else None
-    entries = tuple(_entry(device, name, f) for name, f in found.items()) if over else ()
+    beside = found_scores(device, "bicubic"), found_scores(device, model), model
+    entries = tuple(_entry(device, name, f, beside) for name, f in found.items()) if over else ()
     ranked = tuple(rank(entries, rule, over)) if entries else ()
     name = base.record.display_name if base else model
     return YearScores(rule, name, over, entries, ranked, found if over else {}, tuple(apart))
 
 
-def _entry(device: DeviceRecords, name: str, found: Found) -> Entry:
+def _entry(device: DeviceRecords, name: str, found: Found, beside: tuple[Scores, Scores, str]) -> Entry:
     record, c = found.record, found.record.complexity
+    own = found_scores(device, record.model, record.options if record.source else {})
     flops = c.flops_published if c else None
     assert record.runtime
     return Entry(
@@ -88,6 +92,7 @@ def _entry(device: DeviceRecords, name: str, found: Found) -> Entry:
         cold_ms=record.runtime.cold_ms,
         flops_complete=float(c.flops) if c else None,
         failure="" if flops else "no published FLOPs: fvcore cannot trace it",
+        doubt=untrained(record) or doubt(own, *beside),
     )
 
 
@@ -145,7 +150,7 @@ SCORES: tuple[Column[_Row], ...] = (
     Column("FLOPs as published (G)", lambda r: getattr(r.counts, "flops_published", None), "flops_published", 2, 1e-9),
     Column("FLOPs complete (GFLOP)", lambda r: getattr(r.counts, "flops", None), "flops_complete", 1, 1e-9),
     words("Gate", lambda r: r.result.gate, "gate"),
-    raw("reason", lambda r: r.result.reason),
+    words("Remark", lambda r: r.result.reason, "reason", sparse=True),
     raw("record", lambda r: r.found.file),
 )
 
@@ -160,7 +165,7 @@ def scores_section(years: Sequence[YearScores]) -> Section:
         if changed := changed_table(year):
             title = f"What the ranks by the rule of {year.rule.year} depend on"
             parts.append(Fold(title, [f"{SENSITIVITY} {AS_IS_NOTE}", changed]))
-        parts += [gates_text(year), apart_text(year), left_out_text(year)]
+        parts += [gates_text(year), apart_text(year)]
     return Section("scores", "NTIRE scores", [*parts, Data(score_table(years, "scores"))])
 
 
@@ -210,8 +215,3 @@ def gates_text(year: YearScores) -> str:
         f"The gate ({rule.psnr_valid:.2f} dB on {GATE_SETS['psnr_valid']}, {rule.psnr_test:.2f} dB on "
         f"{GATE_SETS['psnr_test']}) was not measured of {who}: whether the challenge would rank it is not known."
     )
-
-
-def left_out_text(year: YearScores) -> str:
-    """Why ranked networks are fewer than timed ones."""
-    return " ".join(f"{r.name} is not ranked: {r.reason}." for r in year.ranked if r.reason)

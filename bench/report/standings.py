@@ -35,7 +35,8 @@ class Standings:
     @cached_property
     def entries(self) -> list[Entry]:
         """In the order of the records."""
-        return [entry(record) for record in self.records]
+        base = next((r for r in self.records if self.over and team_name(r) == self.over.name), None)
+        return [entry(record, base) for record in self.records]
 
     @cached_property
     def ranked(self) -> list[Ranked]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from bench.core.statistics import mean_psnr
 from bench.core.wording import NONE
+from bench.report.doubts import doubt
 from bench.score import Baseline, Entry
 from bench.studies.challenge.team_record import TeamRecord
 
@@ -38,8 +39,8 @@ def psnr(record: TeamRecord, dataset: str) -> float | None:
     return mean_psnr([image.psnr_rgb for image in found[0].images]) if found else None
 
 
-def entry(record: TeamRecord) -> Entry:
-    """As the rules score it."""
+def entry(record: TeamRecord, base: TeamRecord | None = None) -> Entry:
+    """As the rules score it, beside the team `base` that it was timed in turn with."""
     c, flops = record.complexity, published_flops(record)
     failure = record.reason
     if not failure and not (c and flops and record.runtime):
@@ -55,7 +56,13 @@ def entry(record: TeamRecord) -> Entry:
         cold_ms=record.runtime.cold_ms if record.runtime else None,
         flops_complete=float(c.flops) if c else None,
         failure=failure,
+        doubt=doubt(team_scores(record), {}, team_scores(base), team_name(base)) if base else "",
     )
+
+
+def team_scores(record: TeamRecord) -> dict[str, float]:
+    """PSNR of RGB in dB, by data set."""
+    return {q.dataset: mean_psnr([image.psnr_rgb for image in q.images]) for q in record.quality}
 
 
 def baseline(records: Sequence[TeamRecord], team: int) -> Baseline | None:

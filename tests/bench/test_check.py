@@ -13,7 +13,7 @@ from bench.report.published import REFERENCE
 from bench.report.submission.costs import divided, shares
 from bench.report.submission.standing import Standing, published_entries
 from bench.score import RULES, Baseline, Entry, rank, score
-from bench.studies.check.examination import Cost
+from bench.studies.check.check_record import Cost
 from tests.bench.own_networks import write_code
 
 QUICK = ["--input-size", "24", "--runs", "6", "--time-budget", "4", "--threads", "1"]

@@ -13,6 +13,7 @@ from bench.score import (
     AS_IS,
     NOT_MEASURED,
     RULES,
+    TOO_FEW,
     VARIANTS,
     WARM_MEDIAN,
     Baseline,
@@ -158,11 +159,14 @@ def test_overlap_is_not_transitive() -> None:
     assert [results[n].rank_text for n in "abc"] == ["1-2", "1-3", "2-3"]
 
 
-def test_too_few_samples_tie_with_all() -> None:
+def test_who_is_not_ranked_widens_nobodys_range() -> None:
     few = replace(timed("few", 5.0, 1), runtime_ms=[5.0, 5.1])
-    results = by_name(rank([few, timed("a", 12.0, 2), timed("b", 20.0, 3)], RULES[2026], BASE))
-    assert (results["few"].low, results["few"].rank_text) == (None, "1-3")
-    assert [results[n].rank_text for n in "ab"] == ["1-2", "2-3"]
+    doubtful = replace(timed("doubtful", 4.0, 4), doubt="below bicubic on Set5")
+    results = rank([doubtful, few, timed("a", 12.0, 2), timed("b", 20.0, 3)], RULES[2026], BASE)
+    assert [r.name for r in results] == ["a", "b", "few", "doubtful"]
+    assert [r.rank_text for r in results] == ["1", "2", "-", "-"]
+    assert [r.reason for r in results[2:]] == [TOO_FEW, "below bicubic on Set5"]
+    assert all(r.score for r in results)
 
 
 def test_failures_are_listed_unranked() -> None:

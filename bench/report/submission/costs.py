@@ -9,7 +9,7 @@ from bench.core.table import Column, Table, words
 from bench.core.wording import NONE
 from bench.report.submission.standing import Standing
 from bench.score import Rule, score
-from bench.studies.check.examination import Cost
+from bench.studies.check.check_record import Cost
 
 MOST_ROWS = 8  # parts that are shown
 DIVIDE = 0.3  # share of the time from which on a part is divided into its own

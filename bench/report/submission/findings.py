@@ -8,8 +8,7 @@ from bench.core.table import Column, Table, words
 from bench.counts.text import vanished_lines
 from bench.report.scores import GATE_SETS
 from bench.report.submission.standing import Standing, ranks_text
-from bench.studies.check.examination import UNLIKE
-from bench.studies.check.study import Checked
+from bench.studies.check.check_record import UNLIKE, Checked
 
 State = Literal["passed", "FAILED", "not measured", "look"]
 MOVES = 0.5  # levels of 255; a network that keeps nothing moves by rounding alone
@@ -25,13 +24,13 @@ class Finding(NamedTuple):
 
 def findings(checked: Checked, at: Standing) -> list[Finding]:
     """Every question with its answer, those that decide first."""
-    record, examined = checked.subject.record, checked.examined
+    record, examined = checked.record, checked.examined
     found = [_gate(checked, at)]
     if examined.failure:
         found.append(Finding("runs", "FAILED", examined.failure))
     failed = [f"{h}x{w}: {why}" for (h, w), why in examined.sizes.items() if why]
     sizes = ", ".join(f"{h}x{w}" for h, w in examined.sizes)
-    if checked.subject.fixed:
+    if checked.fixed:
         found.append(Finding("sizes", "FAILED", "it takes one size only, and the challenge's images have many"))
     elif sizes:
         found.append(Finding("sizes", "FAILED" if failed else "passed", "; ".join(failed[:2]) or sizes))
@@ -52,7 +51,7 @@ def findings(checked: Checked, at: Standing) -> list[Finding]:
 
 
 def _gate(checked: Checked, at: Standing) -> Finding:
-    record, base = checked.subject.record, checked.baseline.record
+    record, base = checked.record, checked.baseline
     theirs = {q.dataset: quality_means(q.images).psnr_rgb for q in base.quality}
     others = []
     for q in record.quality:
@@ -85,9 +84,7 @@ def _range(checked: Checked) -> Finding:
 def _state(checked: Checked) -> Finding:
     keeps = checked.examined.keeps
     if keeps is None:
-        return Finding(
-            "order of images", "not measured", "it takes one size only" * checked.subject.fixed or "it fails"
-        )
+        return Finding("order of images", "not measured", "it takes one size only" * checked.fixed or "it fails")
     words = f"its answer moves by {keeps:.2g} of 255 levels with the images before it"
     return Finding("order of images", "FAILED" if keeps > MOVES else "passed", words if keeps else "changes nothing")
 
@@ -95,7 +92,7 @@ def _state(checked: Checked) -> Finding:
 def headline(checked: Checked, at: Standing, answers: Sequence[Finding]) -> str:
     """The verdict in one line."""
     name, failed = (
-        checked.subject.record.display_name,
+        checked.record.display_name,
         [answer.question for answer in answers if answer.state == "FAILED"],
     )
     if failed:
@@ -120,7 +117,7 @@ def findings_table(answers: Sequence[Finding]) -> Table:
 
 def remarks(checked: Checked, at: Standing) -> list[str]:
     """What could not be measured here, and what the ranks are worth."""
-    device = checked.subject.record.settings.device_name
+    device = checked.record.settings.device_name
     lines = []
     if at.published:
         lines.append(
@@ -131,9 +128,9 @@ def remarks(checked: Checked, at: Standing) -> list[str]:
         lines.append(f"No list of the entries of {at.rule.year} is at hand, so there are no ranks.")
     if at.result.score is not None and at.result.low is None:
         lines.append("The times are too few for an interval; --time-budget gives more, and ranks with their range.")
-    missing = [name for name in GATE_SETS.values() if name not in {q.dataset for q in checked.subject.record.quality}]
+    missing = [name for name in GATE_SETS.values() if name not in {q.dataset for q in checked.record.quality}]
     if missing:
         lines.append(f"Not measured here: PSNR on {' and '.join(missing)}.")
-    if checked.subject.record.settings.device == "cpu":
+    if checked.record.settings.device == "cpu":
         lines.append("Not measured here: runtime and memory on a GPU.")
     return lines

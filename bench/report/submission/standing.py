@@ -12,7 +12,7 @@ from bench.report.published import REFERENCE, read
 from bench.report.ranking import median_text, score_text
 from bench.report.scores import GATE_SETS
 from bench.score import NOT_MEASURED, Baseline, Entry, Ranked, Rule, rank, score
-from bench.studies.check.study import Checked
+from bench.studies.check.check_record import Checked
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def published_entries(rule: Rule) -> list[tuple[Entry, Ranked]]:
 
 def standing(checked: Checked, rule: Rule) -> Standing:
     """Score it over the baseline of the same run."""
-    record, base = checked.subject.record, checked.baseline.record
+    record, base = checked.record, checked.baseline
     c, b = record.complexity, base.complexity
     assert b is not None
     over = Baseline(
@@ -81,7 +81,7 @@ def standing(checked: Checked, rule: Rule) -> Standing:
         flops=float(b.flops_published or 0),
         parameters=float(b.parameters),
     )
-    problem = checked.subject.error or ("" if record.runtime else "it was not timed")
+    problem = checked.error or ("" if record.runtime else "it was not timed")
     if not problem and not (c and c.flops_published):
         problem = "no published FLOPs: fvcore cannot trace it"
     entry = Entry(
@@ -119,7 +119,7 @@ COUNTS: tuple[tuple[str, float, Callable[[Entry | Baseline], float]], ...] = (
 
 def standing_table(checked: Checked, at: Standing) -> Table:
     """Score, runtime, FLOPs and parameters over the baseline, each with its rank among the published entries."""
-    rule, ours, base = at.rule, checked.subject.record.runtime, checked.baseline.record.runtime
+    rule, ours, base = at.rule, checked.record.runtime, checked.baseline.runtime
     rows = [_Figure("score", score_text(at.result), f"{score(rule, 1, 1, 1):.2f}", NONE, at.place)]
     if ours and base:
         over = compare(ours.samples_ms, base.samples_ms)

@@ -11,7 +11,16 @@ from typing import Any
 from bench.core.wording import number
 from bench.report.cost_plots import COSTS
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.report.plots import PREFERRED, Point, commonest_run, is_apart, kind, pareto_front, quality_points
+from bench.report.plots import (
+    PREFERRED,
+    Point,
+    bicubic_psnr,
+    commonest_run,
+    is_apart,
+    kind,
+    pareto_front,
+    quality_points,
+)
 from bench.report.table1 import DATASETS
 from bench.report.web.images import datasets
 
@@ -24,6 +33,7 @@ SOURCES = {
     "published": "published in the paper's Table 1",
 }
 NOT_TOGETHER = ", not timed together with the front"
+NOT_ABOVE = ", not above bicubic"
 HEIGHT = 340  # pixels
 NAME_HEIGHT = 0.06  # of the range of PSNR: names that are closer would lie on each other
 
@@ -48,14 +58,15 @@ def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
         run = commonest_run(cost.record for cost in costs.values())
         rows: list[dict[str, Any]] = []
         for dataset, scored in scores.items():
-            points = {}
+            points, floor = {}, bicubic_psnr(device, dataset)
             for name in scored.keys() & costs.keys():
                 cost, psnr, size = costs[name], scored[name], sizes.get(name)
                 # Bicubic has no parameters: left out, as in the paper's figure. An own network may be uncountable.
                 sized = size.value if size else psnr.record.source
                 if sized and cost.value > 0 and math.isfinite(psnr.value):
                     apart = is_apart(cost.record, figure, run)
-                    point = Point(name[1], cost.value * scale, psnr.value, kind(psnr.record), apart)
+                    useless = psnr.value <= floor
+                    point = Point(name[1], cost.value * scale, psnr.value, kind(psnr.record), apart, useless)
                     points[point] = anchors.get(psnr.file, "")
             if figure == "complexity.parameters" and points and dataset in DATASETS:
                 points |= {p: "" for p in quality_points(device, dataset) if not p.here}
@@ -79,7 +90,7 @@ def _rows(points: Mapping[Point, str], dataset: str, axis: str) -> list[dict[str
     rows = []
     for point in sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source)):
         cost = f"{point.cost:,.0f}" if point.cost >= 100 else f"{point.cost:.3g}"
-        where = SOURCES[point.source] + NOT_TOGETHER * point.apart
+        where = SOURCES[point.source] + NOT_TOGETHER * point.apart + NOT_ABOVE * point.useless
         rows.append(
             {
                 "dataset": dataset,

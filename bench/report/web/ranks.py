@@ -37,7 +37,7 @@ def challenge_part(challenge: Challenge, before: Markup, after: Markup) -> RankP
 
 def score_texts(year: YearScores) -> tuple[str, str]:
     """What stands before and after the tables of a rule, as Markdown."""
-    after = [scores.gates_text(year), scores.apart_text(year), scores.left_out_text(year)]
+    after = [scores.gates_text(year), scores.apart_text(year)]
     return scores.rule_text(year), "\n\n".join(filter(None, after))
 
 

@@ -5,7 +5,7 @@ All of it is found out in the network's own process.
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from bench.networks.engine import Image, Job
 from bench.networks.external.examine import check_output
 from bench.networks.external.opened import in_words
 from bench.networks.worker import RemoteContestant
+from bench.studies.check.check_record import Cost, Likeness
 from bench.studies.roofline.roofline_record import LayerOp
 from bench.studies.roofline.study import RooflineEngine
 from models.errors import EsrError
@@ -23,34 +24,7 @@ from models.input import input_shape
 
 RANGES = (1.0, 255.0)
 LEVELS = 255
-UNLIKE = 12.0  # levels of 255, on the average; an enlarged photograph, shrunk again, differs from itself by 1 to 4
 SIDE = 64  # of the images that are looked at for what is kept between them
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How far the enlarged image, shrunk again, is from the one that was given, in levels of 255 on the average.
-
-    Attributes:
-        difference: with the range that the network is said to have.
-        other: the same with `other_range` at input and output.
-    """
-
-    difference: float
-    other: float
-    other_range: float
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one module costs a pass: milliseconds of the profiled pass, multiply-adds, and its own parameters."""
-
-    ms: float = 0.0
-    macs: int = 0
-    parameters: int = 0
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.ms + other.ms, self.macs + other.macs, self.parameters + other.parameters)
 
 
 class CheckEngine(RooflineEngine):

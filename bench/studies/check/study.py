@@ -1,11 +1,10 @@
 """Look at one network as a challenge would at a submission: measured in turn with the baseline, and examined."""
 
-from dataclasses import dataclass
-
 from bench.core.console import Tell
 from bench.core.progress import step
 from bench.data.datasets import find_dataset
-from bench.studies.check.examination import Cost, Examiner, Likeness
+from bench.studies.check.check_record import Checked, Examined
+from bench.studies.check.examination import Examiner
 from bench.studies.profile.arguments import Plan
 from bench.studies.profile.session import run as run_profile
 from bench.studies.profile.subject import Subject
@@ -14,36 +13,6 @@ from models.errors import EsrError
 # LR images of all shapes: odd, prime, narrow, smaller than any window, and as large as DIV2K's.
 SIZES = ((64, 64), (48, 80), (37, 53), (16, 120), (8, 8), (339, 510))
 PASSES = 3  # profiled ones
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What was found out besides counts, times and quality.
-
-    Attributes:
-        sizes: of the LR images that it was given, with why it failed or "".
-        keeps: how far an answer moved when another image came between, in levels of 255.
-        likeness: None for random weights, which enlarge nothing.
-        remembers: what to say of a network that answers from memory, or "".
-        costs: by module.
-        failure: why the rest is missing, or "".
-    """
-
-    sizes: dict[tuple[int, int], str]
-    keeps: float | None = None
-    likeness: Likeness | None = None
-    remembers: str | None = None
-    costs: dict[str, Cost] | None = None
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """The network and the baseline, as they were measured in turn, and what the network was found to do."""
-
-    subject: Subject
-    baseline: Subject
-    examined: Examined
 
 
 def run(plan: Plan, tell: Tell) -> Checked:
@@ -55,9 +24,8 @@ def run(plan: Plan, tell: Tell) -> Checked:
     subject, baseline = subjects[0], subjects[-1]
     if baseline.error:
         raise EsrError(f"the baseline could not be measured: {baseline.error}")
-    if subject.error:
-        return Checked(subject, baseline, Examined({}, failure=subject.error))
-    return Checked(subject, baseline, examine(subject))
+    examined = Examined({}, failure=subject.error) if subject.error else examine(subject)
+    return Checked(subject.record, baseline.record, examined, subject.fixed, subject.error)
 
 
 def examine(subject: Subject) -> Examined:

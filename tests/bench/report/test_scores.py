@@ -52,9 +52,12 @@ def test_the_gate_is_never_passed_unmeasured(make_device: MakeDevice) -> None:
     assert gates == {"SPAN": NOT_MEASURED, "DVMSR": "passed", "RLFN": "missed"}
     text = scores_section([latest]).body
     assert "was not measured of SPAN: whether the challenge would rank it is not known" in text
-    assert "RLFN is not ranked: 26.10 dB on DIV2K_LSDIR_valid, below 26.90." in text
+    row = next(line for line in text.splitlines() if line.startswith("| RLFN"))
+    assert "26.10 dB on DIV2K_LSDIR_valid, below 26.90" in row
     (table,) = score_part(latest, *map(Markup, score_texts(latest))).tables
-    assert {row[0].text: row[-1].text for row in table.shown.rows} == gates
+    shown = table.shown
+    place = [column.title for column in shown.columns].index("Gate")
+    assert {row[0].text: row[place].text for row in shown.rows} == gates
     assert all(row[0].record for row in table.shown.rows)
 
 
@@ -63,7 +66,7 @@ def test_sensitivity_and_large_scores(make_device: MakeDevice) -> None:
     latest = year_scores(device)[0]
     text = scores_section([latest]).body
     assert "| without cold starts" in text.replace("  ", "")
-    assert "e51" in text  # 0.8 exp(120), without fifty digits
+    assert "> 1,000,000" in text  # 0.8 exp(120), without fifty digits
     lines = to_csv(score_table([latest])).splitlines()
     assert len({line.count(",") for line in lines}) == 1
     assert lines[1].startswith("2026,SPAN,SPAN,1,1,1,7.389056099,")
