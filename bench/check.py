@@ -14,11 +14,10 @@ from bench.core.console import open_console
 from bench.core.render import print_table
 from bench.data.datasets import DatasetNotFoundError, find_dataset
 from bench.networks.choice import Choice
-from bench.report.scores import BASELINES, GATE_SETS
 from bench.report.submission.costs import cost_table
 from bench.report.submission.findings import findings, findings_table, headline, remarks
 from bench.report.submission.standing import standing, standing_table
-from bench.score import RULES
+from bench.score import BASELINES, GATE_SETS, RULES
 from bench.studies.check.study import run
 from bench.studies.flags import add_data, add_store, make_parser
 from bench.studies.profile.arguments import Plan, add_own, add_timing_arguments, make_plan

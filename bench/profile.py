@@ -13,7 +13,9 @@ import json
 
 from bench.core.command import carry_out
 from bench.core.console import Tell, open_console
-from bench.studies.profile.arguments import build_parser, describe_choices, make_plan
+from bench.core.render import print_table
+from bench.studies.profile.arguments import build_parser, make_plan
+from bench.studies.profile.listing import network_table, other_lines
 from bench.studies.profile.session import run
 from bench.studies.profile.subject import Subject
 from bench.studies.profile.summary import print_summary
@@ -25,7 +27,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     out, tell = open_console()
     if arguments.list:
-        out.print(describe_choices(), markup=False, highlight=False, soft_wrap=True)
+        print_table(out, network_table())
+        for line in other_lines():
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0
     if not arguments.model:
         parser.error("no network named; give --model NAME (--list shows them)")
@@ -41,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             print_summary(out, records)
             for record in records:
                 out.print(str(plan.out / record.file_name), markup=False, highlight=False, soft_wrap=True)
-        return 1 if any(subject.error for subject in subjects) else 0
+        return 1 if any(subject.error or subject.incomplete for subject in subjects) else 0
 
     return carry_out(work, tell, lambda: f"what was finished is in {arguments.out}, and --reuse continues from there")
 

@@ -16,6 +16,8 @@ from bench.core.statistics import STATISTICS, Statistic, compare, interval_of
 Times = float | Sequence[float]  # milliseconds: one figure, as a report prints it, or the raw samples
 NOT_MEASURED = "not measured"
 TOO_FEW = "too few samples for an interval"
+BASELINES = {2024: "rlfn_ntire", 2025: "efdn", 2026: "span"}  # year of a rule -> its baseline in the registry
+GATE_SETS = {"psnr_valid": "DIV2K_LSDIR_valid", "psnr_test": "DIV2K_LSDIR_test"}
 LARGEST_RATIO = 354  # exp(2 x) of more is beyond a float
 
 
@@ -231,10 +233,7 @@ def _gate(entry: Entry, rule: Rule) -> tuple[str, str]:
 
     Compared to two decimals, as the challenge's tables print them: the 2026 runner-up has 26.896 dB.
     """
-    sets = {
-        "DIV2K_LSDIR_valid": (entry.psnr_valid, rule.psnr_valid),
-        "DIV2K_LSDIR_test": (entry.psnr_test, rule.psnr_test),
-    }
+    sets = {name: (getattr(entry, field), getattr(rule, field)) for field, name in GATE_SETS.items()}
     measured = {name: (psnr, least) for name, (psnr, least) in sets.items() if psnr is not None}
     below = [f"{p:.2f} dB on {name}, below {least:.2f}" for name, (p, least) in measured.items() if round(p, 2) < least]
     if below:

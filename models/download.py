@@ -21,9 +21,9 @@ import pooch
 import requests
 import urllib3
 from requests.utils import get_environ_proxies
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from models.console import news
 from models.errors import EsrError
 
 CONNECT_TIMEOUT_S = 5.0
@@ -51,7 +51,7 @@ class ProgressBar:
         self._done += count
         if self._drawn is None and time.monotonic() - self._start > BAR_AFTER_S and sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-            progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            progress = Progress(*columns, console=news(), transient=True)
             progress.start()
             self._drawn = progress, progress.add_task(self._label, total=self._total)
         if self._drawn:

@@ -127,18 +127,18 @@ class Config:
         name: folder of the run below `out`.
         model: the network to train.
         teacher: a frozen network to learn from; none: plain training.
-        distillation: how it is learnt from.
+        distillation: what a student learns from its teacher.
         data: the training pairs.
         steps: optimiser steps.
         batch: patches in a step, over all processes and accumulated parts together.
         accumulate: parts that a step's batch is computed in, one after the other.
         loss: distance to the ground truth.
-        optimizer: see there.
+        optimizer: the optimiser and its learning rate.
         ema: decay of the averaged weights, which are validated and exported; 0: none.
         precision: no (float32), or autocast to bf16 or fp16.
         recompute: patterns of module names, such as layers.*, whose activations are recomputed in the backward pass.
         seed: of the initial weights, patches and augmentation.
-        validation: see there.
+        validation: scores on whole images while it trains.
         save_every: steps between two checkpoints.
         keep: checkpoints kept besides the best.
         log_every: steps between two lines of log.csv.

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from models.console import news
 
 LOG_AFTER_S = 2.0  # in a log, steps quicker than this are not worth a line
 
@@ -19,14 +20,15 @@ class Step:
 
     progress: Progress
     task: TaskID
+    total: float | None = None
 
     def advance(self, count: float = 1) -> None:
         """One more (or `count` more) done."""
         self.progress.advance(self.task, count)
 
     def reach(self, count: float) -> None:
-        """`count` done in all."""
-        self.progress.update(self.task, completed=count)
+        """`count` done in all; what took longer than planned is all of it."""
+        self.progress.update(self.task, completed=count if self.total is None else min(count, self.total))
 
     def describe(self, text: str) -> None:
         """Change the label."""
@@ -36,14 +38,13 @@ class Step:
 @contextmanager
 def step(label: str, total: float | None) -> Iterator[Step]:
     """Show `label` with a bar for `total` units (None: unknown) while the block runs."""
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     begin = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield Step(progress, progress.add_task(label, total=total))
+    with Progress(*columns, console=news(), transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield Step(progress, progress.add_task(label, total=total), total)
     seconds = time.monotonic() - begin
     if not sys.stderr.isatty() and seconds > LOG_AFTER_S:
-        console.print(f"{label}: {seconds:.0f} s", markup=False, highlight=False, soft_wrap=True)
+        news().print(f"{label}: {seconds:.0f} s", markup=False, highlight=False, soft_wrap=True)
 
 
 class Named(Protocol):

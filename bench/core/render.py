@@ -1,6 +1,7 @@
 """A table as text: in a terminal, as Markdown, CSV and LaTeX."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIGITS = 10  # of a raw number in a file
+FRAME = 3  # columns of the terminal around a cell
+SHORT = 26  # characters; a longer text may be wrapped between its words
 
 
 def to_csv(table: Table) -> str:
@@ -41,16 +44,45 @@ def _people(shown: Table) -> "pd.DataFrame":
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Draw what people see of it in a terminal; nothing where there is no row."""
+    """Draw what people see of it in a terminal; nothing where there is no row.
+
+    Where it is wider than the terminal, the columns that have no room follow below, each part with the first column, so
+    that no word is broken and no heading cut.
+    """
     if not table.rows:
         return
     shown = table.shown
-    drawn = Drawn(title=table.title, title_justify="left")
-    for heading, column in zip(_headings(shown), shown.columns, strict=True):
-        drawn.add_column(escape(heading), justify="left" if column.text else "right")
-    for row in shown.rows:
-        drawn.add_row(*(escape(cell.text) for cell in row))
-    console.print(drawn)
+    headings = _headings(shown)
+    for number, part in enumerate(_parts(shown, headings, console.width)):
+        drawn = Drawn(title=table.title if number == 0 else None, title_justify="left")
+        for i in part:
+            least = min(_least_width(headings[i], [row[i].text for row in shown.rows]), console.width - FRAME)
+            justify: Literal["left", "right"] = "left" if shown.columns[i].text else "right"
+            drawn.add_column(escape(headings[i]), justify=justify, min_width=least, overflow="fold")
+        for row in shown.rows:
+            drawn.add_row(*(escape(row[i].text) for i in part))
+        console.print(drawn)
+
+
+def _parts(shown: Table, headings: Sequence[str], width: int) -> list[list[int]]:
+    """Which columns stand side by side: as many as fit, the first one in every part."""
+    least = [_least_width(title, [row[i].text for row in shown.rows]) for i, title in enumerate(headings)]
+    parts: list[list[int]] = [[0]]
+    for i in range(1, len(headings)):
+        part = parts[-1]
+        if len(part) > 1 and sum(least[j] + FRAME for j in [*part, i]) + 1 > width:
+            parts.append(part := [0])
+        part.append(i)
+    return parts
+
+
+def _least_width(heading: str, texts: Sequence[str]) -> int:
+    """Columns of the terminal that a column needs: its longest word, or its longest text where that is a short one."""
+    words = [len(word) for word in heading.split()]
+    for text in texts:
+        for line in text.split("\n"):
+            words += [len(line)] if len(line) <= SHORT else [len(word) for word in line.split()]
+    return max(words, default=1)
 
 
 def _headings(table: Table) -> list[str]:

@@ -19,18 +19,22 @@ def counts_lines(label: str, c: Complexity) -> list[str]:
 
 
 def vanished_lines(c: Complexity) -> list[str]:
-    """A line for each kind of work that the published counts miss, if it is more than LOUD."""
-    lines = []
+    """What the published counts miss, in one line, and another for what nobody can count; up to LOUD is nothing."""
+    shares, ops, modules = [], set[str](), list[str]()
     for what in ("FLOPs", "activations"):
         found = [v for v in c.vanished if v.what == what]
         share = sum(v.share for v in found)
         if share > LOUD:
-            ops = sorted({op for v in found for op in v.ops})
-            where = ", ".join(v.module or "the network itself" for v in found[:2])
-            more = f" and {len(found) - 2} more" if len(found) > 2 else ""
-            lines.append(f"{share:.1%} of its {what} ARE NOT IN THE PUBLISHED COUNT: {', '.join(ops)} in {where}{more}")
+            shares.append(f"{share:.1%} of its {what}")
+            ops.update(op for v in found for op in v.ops)
+            modules += [v.module or "the network itself" for v in found if v.module not in modules]
+    lines = []
+    if shares:
+        more = f" and {len(modules) - 2} more" if len(modules) > 2 else ""
+        where = f"{', '.join(sorted(ops))} in {', '.join(modules[:2])}{more}"
+        lines.append(f"not in the published count: {' and '.join(shares)} ({where})")
     outside = [v for v in c.vanished if v.what == "outside PyTorch"]
     if outside:
         where = ", ".join(sorted({f"{v.module or 'the network itself'} ({v.ops[0]})" for v in outside})[:3])
-        lines.append(f"IT COMPUTES OUTSIDE PYTORCH, which nobody can count, in {where}")
+        lines.append(f"computes outside PyTorch, which nobody can count, in {where}")
     return lines

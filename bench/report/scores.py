@@ -12,10 +12,8 @@ from bench.report.doubts import Scores, doubt, found_scores, untrained
 from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Found, Query
 from bench.report.ranking import SENSITIVITY, median_text, rank_columns, sensitivity_table
-from bench.score import NOT_MEASURED, RULES, Baseline, Entry, Ranked, Rule, rank
+from bench.score import BASELINES, GATE_SETS, NOT_MEASURED, RULES, Baseline, Entry, Ranked, Rule, rank
 
-BASELINES = {2024: "rlfn_ntire", 2025: "efdn", 2026: "span"}  # year of a rule -> its baseline network
-GATE_SETS = {"psnr_valid": "DIV2K_LSDIR_valid", "psnr_test": "DIV2K_LSDIR_test"}
 INTRO = """\
 Score = sum of weight x exp(2 x / x of the baseline) over runtime, FLOPs as published and parameters; lower is better,
 and the baseline has exp(2) = 7.39. Runtime here is the median of warm passes at 1 x 3 x 256 x 256 in fp32; its 95 %

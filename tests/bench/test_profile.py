@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from bench.core.record_file import read_record
-from models import create_model
+from models import create_model, list_models
 from tests.commands import ROOT, run, run_anew, start
 from tests.data import empty_cache, esr_data
 
@@ -93,7 +93,7 @@ def test_counts_come_first_then_a_first_pass(environment: dict[str, str], tmp_pa
     with start(SCRIPT, "--model", "dvmsr", "--out", tmp_path, env=environment) as run:
         assert run.stderr
         line = run.stderr.readline()
-        then = next(news for news in run.stderr if "no weights" not in news and "PUBLISHED COUNT" not in news)
+        then = next(news for news in run.stderr if "no weights" not in news and "published count" not in news)
         run.send_signal(signal.SIGINT)
         rest = run.stderr.read()
     assert "424,428 parameters, 20.1680 G FLOPs as published" in line
@@ -230,6 +230,17 @@ def test_no_model_is_a_usage_error(environment: dict[str, str]) -> None:
     assert "no network named" in done.stderr
 
 
+def test_a_set_that_cannot_be_had_costs_that_set_alone(tmp_path: Path, environment: dict[str, str]) -> None:
+    words = ("--model", "bicubic", "--measure", "quality", "--limit", "1", "--out", str(tmp_path))
+    done = profile(*words, "--data", "photos", "Manga109", env=environment)
+    assert done.returncode == 1
+    assert "Manga109 is left out: " in done.stderr
+    record = read_record(next(tmp_path.iterdir()))
+    assert [quality.dataset for quality in record.quality] == ["photos[:1]"]
+    assert [skipped.what for skipped in record.skipped] == ["quality:Manga109"]
+    assert profile(*words, "--data", "Manga109", env=environment).returncode == 2
+
+
 def test_help_and_list(environment: dict[str, str]) -> None:
     done = profile("--help", env=environment)
     assert done.returncode == 0
@@ -239,7 +250,12 @@ def test_help_and_list(environment: dict[str, str]) -> None:
         assert flag in done.stdout
     done = profile("--list", env=environment)
     assert done.returncode == 0
-    assert "swinir_light" in done.stdout
+    rows = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("│")}
+    assert set(rows) == set(list_models())
+    assert all(text in rows["dvmsr"] for text in ("424,428", "20.17", "32.21", "to be downloaded"))  # as was committed
+    assert "none needed" in rows["bicubic"]
+    assert "photos, Set5" in done.stdout
+    assert "native" in done.stdout
 
 
 WRONG = [

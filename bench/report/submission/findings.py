@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 from bench.core.statistics import quality_means
 from bench.core.table import Column, Table, words
 from bench.counts.text import vanished_lines
-from bench.report.scores import GATE_SETS
 from bench.report.submission.standing import Standing, ranks_text
+from bench.score import GATE_SETS
 from bench.studies.check.check_record import UNLIKE, Checked
 
 State = Literal["passed", "FAILED", "not measured", "look"]

@@ -10,8 +10,7 @@ from bench.core.table import Column, Table, words
 from bench.core.wording import NONE
 from bench.report.published import REFERENCE, read
 from bench.report.ranking import median_text, score_text
-from bench.report.scores import GATE_SETS
-from bench.score import NOT_MEASURED, Baseline, Entry, Ranked, Rule, rank, score
+from bench.score import GATE_SETS, NOT_MEASURED, Baseline, Entry, Ranked, Rule, rank, score
 from bench.studies.check.check_record import Checked
 
 

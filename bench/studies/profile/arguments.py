@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from bench.data.datasets import list_datasets
 from bench.measurement.runtime import RUNS
 from bench.networks.choice import Choice, parse_choice, parse_options, refuse_options
 from bench.networks.external.flags import check_conditions, with_flags
@@ -25,7 +24,6 @@ from bench.studies.flags import (
     settle_device,
     settle_size,
 )
-from models import get_spec, list_models
 from models.errors import EsrError
 from models.scan import BACKENDS
 from models.weights import DATA_VARIABLE, options_in
@@ -179,16 +177,3 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         out=arguments.out,
         reuse=arguments.reuse,
     )
-
-
-def describe_choices() -> str:
-    """What --list prints."""
-    width = max(map(len, list_models()))
-    lines = ["networks:"]
-    lines += [f"  {name:<{width}}  {get_spec(name).display_name}: {get_spec(name).paper}" for name in list_models()]
-    lines += ["data sets:", f"  {', '.join(list_datasets())}", "scan backends:"]
-    lines += [
-        f"  {name:<{width}}  {backend.summary}{'' if backend.available() else ' (not installed)'}"
-        for name, backend in BACKENDS.items()
-    ]
-    return "\n".join(lines)

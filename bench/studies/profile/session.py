@@ -36,7 +36,7 @@ def run(plan: Plan, tell: Tell) -> list[Subject]:
     for subject in subjects:
         _settle_weights(subject, alone=len(subjects) == 1, tell=tell)
     scorable = [s for s in subjects if s.record.weights.status != "random" and not s.fixed]
-    datasets = _datasets(plan, scorable) if "quality" in plan.measure else []
+    datasets = _datasets(plan, scorable, tell) if "quality" in plan.measure else []
     for subject in subjects:
         if plan.ntire_compat and datasets and subject in scorable:
             subject.record.settings.timed_on = datasets[0].name
@@ -79,13 +79,36 @@ def _settle_weights(subject: Subject, alone: bool, tell: Tell) -> None:
 # ---- data sets ------------------------------------------------------------------------------------------------------
 
 
-def _datasets(plan: Plan, subjects: Sequence[Subject]) -> list[Dataset]:
-    """The data sets to score: those named, or those found. A named one that is missing raises EsrError."""
+def _datasets(plan: Plan, subjects: Sequence[Subject], tell: Tell) -> list[Dataset]:
+    """The data sets to score: those named, or those found.
+
+    A named one that cannot be had is noted as left out; where that is true of all of them, EsrError is raised.
+    """
     if plan.datasets and plan.datasets not in ([ALL_FOUND], [ALL_PUBLIC]):
-        found = find_named(plan.datasets, plan.data_dir, plan.lr)
+        found = _named(plan, plan.datasets, subjects, tell)
     else:
         found = _found(plan, subjects)
     return [dataset.limited(plan.limit) for dataset in found] if plan.limit else found
+
+
+def _named(plan: Plan, names: Sequence[str], subjects: Sequence[Subject], tell: Tell) -> list[Dataset]:
+    if plan.lr:
+        return find_named(names, plan.data_dir, plan.lr)
+    found: dict[str, Dataset] = {}
+    missing: dict[str, DatasetNotFoundError] = {}
+    for name in names:
+        try:
+            found.update((dataset.name, dataset) for dataset in find_named([name], plan.data_dir))
+        except DatasetNotFoundError as error:
+            missing[name] = error
+    if missing and not found:
+        raise next(iter(missing.values()))
+    for name, why in missing.items():
+        tell(f"{name} is left out: {why}")
+        for subject in subjects:
+            subject.skip(f"quality:{name}", str(why), f"--data {name}")
+            subject.incomplete = True
+    return list(found.values())
 
 
 def _found(plan: Plan, subjects: Sequence[Subject]) -> list[Dataset]:

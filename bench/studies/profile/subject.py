@@ -40,6 +40,7 @@ class Subject:
         own: what to open, where the network is the user's own.
         fixed: whether it takes no input but the timed one, so that no data set can be scored.
         error: why it could not be measured further, in one line.
+        incomplete: whether something that was asked for by name could not be had.
         scored: the data sets that this run scored.
     """
 
@@ -52,6 +53,7 @@ class Subject:
     own: OwnNetwork | None = None
     fixed: bool = False
     error: str = ""
+    incomplete: bool = False
     scored: set[str] = field(default_factory=set)
 
     def job(self) -> Job:

@@ -7,10 +7,11 @@ from rich.console import Console
 
 from bench.core.record import Record, in_turn
 from bench.core.render import print_table
-from bench.core.statistics import QualityMeans, quality_means, summarise
+from bench.core.statistics import QualityMeans, compare, quality_means, summarise
 from bench.core.table import Column, Table, words
-from bench.core.wording import MEBI
+from bench.core.wording import MEBI, interval
 from bench.data.pairs import SCALE
+from bench.score import BASELINES
 
 
 def print_summary(console: Console, records: Sequence[Record]) -> None:
@@ -22,6 +23,36 @@ def print_summary(console: Console, records: Sequence[Record]) -> None:
     if apart:
         line = f"Not timed together with {timed[0].display_name}, so their times do not compare with its: "
         console.print(line + ", ".join(apart), markup=False, highlight=False, soft_wrap=True)
+    for line in verdict_lines(records):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def verdict_lines(records: Sequence[Record]) -> list[str]:
+    """What each network costs and gains beside the latest challenge's baseline among them, or else beside the first."""
+    timed = [record for record in records if record.runtime]
+    if len(timed) < 2:
+        return []
+    known = [name for _, name in sorted(BASELINES.items(), reverse=True)]
+    plain = {r.model: r for r in reversed(timed) if not r.options}
+    base = next((plain[name] for name in known if name in plain), timed[0])
+    return [_verdict(record, base) for record in timed if record is not base and in_turn(record.runtime, base.runtime)]
+
+
+def _verdict(record: Record, base: Record) -> str:
+    assert record.runtime
+    assert base.runtime
+    over = compare(record.runtime.samples_ms, base.runtime.samples_ms)
+    says = "" if over.verdict != "unresolved" else ", which of them is the faster is not shown"
+    times = [f"{interval(over.ratio, over.low, over.high, 2)} times as long as {base.display_name}{says}"]
+    counts = record.complexity, base.complexity
+    for what, name in (("complete FLOPs", "flops"), ("parameters", "parameters")):
+        own, other = (getattr(c, name, 0) for c in counts)
+        times += [f"{own / other:.2f} times its {what}"] if own and other else []
+    for quality in record.quality:
+        ours, theirs = _means(quality.dataset, record), _means(quality.dataset, base)
+        if ours and theirs:
+            times.append(f"{ours.psnr_y - theirs.psnr_y:+.3f} dB (Y) on {quality.dataset}")
+    return f"{record.display_name} takes {', '.join(times)}"
 
 
 def summary_tables(records: Sequence[Record]) -> list[Table]:

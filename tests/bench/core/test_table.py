@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 
 import pandas as pd
+import pytest
 from rich.console import Console
 
 from bench.core.render import print_table, to_csv, to_latex, to_markdown
@@ -100,6 +101,24 @@ def test_a_terminal_shows_names_as_they_are() -> None:
     before = out.getvalue()
     print_table(console, Table.of("empty", COLUMNS, ()))
     assert out.getvalue() == before
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_terminal_breaks_no_word_and_loses_no_column(width: int) -> None:
+    titles = ("activations published [M]", "activations complete [M]", "parameters", "FLOPs [G] published", "memory")
+    columns: list[Column[Net]] = [words("network", lambda n: n.name)]
+    columns += [Column(title, lambda n: n.parameters) for title in titles]
+    columns.append(words("why", lambda n: "a reason that is longer than a line, and wrapped between its words"))
+    console = Console(file=io.StringIO(), width=width)
+    print_table(console, Table.of("t", columns, [Net("mambairv2_light", 17_974_296_576)]))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    found = text.replace("│", " ").replace("┃", " ").split()
+    assert set(" ".join([*titles, "why"]).split()) <= set(found)
+    assert found.count("17,974,296,576") == 5
+    assert {"longer", "wrapped", "between"} <= set(found)
 
 
 def test_numbers_for_people() -> None:
