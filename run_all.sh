@@ -46,10 +46,24 @@ seconds() { # a time budget, scaled
     awk -v b="$1" -v s="$scale" -v part="$share" 'BEGIN { b *= s * part; print (b < 0.01) ? 0.01 : b }'
 }
 
+# Every step of this run with the seconds that it takes on two cores, read from the lines below that begin it: the text
+# of a branch that is not taken counts as well, until it is passed.
+share_of() { sed -n "$1,\$s/^ *say \([0-9]*\) .*/\1/p" "$0" | awk '{ s += $1 } END { print s + 0 }'; }
+step=0 log="$results/run_all.log"
+say() { # SECONDS TEXT: begin a step, and say how far the run is
+    step=$((step + 1))
+    local left steps line=${BASH_LINENO[0]}
+    steps=$(sed -n "$line,\$s/^ *say [0-9]/&/p" "$0" | wc -l)
+    left=$(awk -v spent="$SECONDS" -v all="$(share_of 1)" -v rest="$(share_of "$line")" \
+        'BEGIN { done = all - rest; t = done > 100 ? spent * rest / done : rest; printf "%d", t / 60 + 1 }')
+    echo "== step $step of $((step + steps - 1)): $2 (about $left min left)"
+}
+
 failed=0
+# What a command prints goes to the log: its news are on the terminal, and its figures in the report.
 # A network or backend that fails (status 1) is a row in the report; anything else stops the run.
 run() {
-    .venv/bin/python "$@" && return
+    .venv/bin/python "$@" >> "$log" && return
     failed=$?
     [ "$failed" -eq 1 ] || exit "$failed"
 }
@@ -63,7 +77,7 @@ train() {
     [ -n "$reuse" ] || rm -rf "${training:?}/$name" "${records:?}/$name"
     local start=(.venv/bin/python)
     [ "$gpus" -lt 2 ] || start=(.venv/bin/torchrun --nproc-per-node "$gpus")
-    if "${start[@]}" train/train.py --config "$config" --name "$name" --out "$training" --resume "$@"; then
+    if "${start[@]}" train/train.py --config "$config" --name "$name" --out "$training" --resume "$@" >> "$log"; then
         # In a folder of its own, which goes when the run is made afresh.
         run bench/profile.py --model dvmsr --weights "$training/$name/weights.safetensors" --input-size "$fixed" \
             --data "$data" $limit --time-budget "$(seconds 5)" $reuse --out "$records/$name"
@@ -74,10 +88,11 @@ train() {
 }
 
 ./setup.sh
+mkdir -p "$results"
 gpus=$(.venv/bin/python -c 'import torch; print(torch.cuda.device_count())')
 
 if [ -n "$full" ]; then
-    echo "== what training by the paper's recipe will take"
+    say 10 "what training by the paper's recipe will take"
     .venv/bin/python train/estimate.py --config train/configs/dvmsr_teacher.yaml train/configs/dvmsr_student.yaml \
         --out "$training" --scale "$scale" --seconds "$(seconds 5)"
 fi
@@ -91,28 +106,28 @@ core="bicubic dvmsr dvmsr_ntire dvmsr_bi rlfn rlfn_s rlfn_ntire swinir_light efd
 others="srcnn srcnn_955 fsrcnn vdsr lapsrn idn srmdnf carn carn_m imdn rfdn rfdn_aim dipnet dipnet_ntire bsrn pfvm
     mambairv2_light"
 large="dvmsr rlfn_ntire"
-echo "== counts, runtime and memory, in turn: DVMSR, its variants, its first rivals and the challenges' baselines"
+say 150 "counts, runtime and memory, in turn: DVMSR, its variants, its first rivals and the challenges' baselines"
 measure --model $core dvmsr@chunked --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 11)"
-echo "== counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
+say 150 "counts, runtime and memory of the other networks of Table 1, and of the rivals of today"
 if [ -n "${ESR_DATA-}" ]; then
     measure --model $others --input-size "$fixed" --measure counts runtime memory --time-budget "$(seconds 7)"
     large="$large dvmsr_ntire dvmsr_bi swinir_light"
 else
     measure --model $others --input-size "$fixed" --measure counts
 fi
-echo "== the counts of lightweight-SR papers, for an output of 1280x720"
+say 30 "the counts of lightweight-SR papers, for an output of 1280x720"
 measure --model $core $others $slow --output-size "$wide" --measure counts
-echo "== quality"
+say 150 "quality"
 measure --model $core $others --input-size "$fixed" --measure quality --data "$data" $limit
 measure --model $slow --input-size "$fixed" $limit --time-budget "$(seconds 60)"
-echo "== at the size of DIV2K's LR images: runtime, memory"
+say 70 "at the size of DIV2K's LR images: runtime, memory"
 measure --model $large --input-size "$real" --measure runtime memory --time-budget "$(seconds 14)"
 measure --model dvmsr@chunked --input-size "$real" --measure memory --time-budget 0.01
-echo "== the challenge's own timing, without a warm-up"
+say 12 "the challenge's own timing, without a warm-up"
 measure --model rlfn_ntire --input-size "$fixed" --ntire-compat --measure runtime --time-budget "$(seconds 10)"
-echo "== DVMSR with the skip connection of Eq. (4)"
+say 10 "DVMSR with the skip connection of Eq. (4)"
 measure --model 'dvmsr(vimm_skip=True)' --input-size "$fixed" --measure quality --data "$data" $limit
-echo "== the variants of Tables 3, 4, 5 and 8: counts"
+say 25 "the variants of Tables 3, 4, 5 and 8: counts"
 variants=('dvmsr(depths=[2,2])' 'dvmsr(channels=180)')
 for depths in 6,6,6,6 2,2,9,2 2,2,2,2 1,1,1,1 2,2 2,2,2,2,2,2 2,2,2,2,2,2,2,2,2,2; do
     variants+=("dvmsr(channels=180,depths=[$depths],upsampler=pixelshuffle)")
@@ -121,33 +136,33 @@ for size in 150:2,2,2,2 192:2,2,2,2 210:2,2,2,2 192:2,2,2,2,2,2,2,2; do
     variants+=("dvmsr(channels=${size%:*},depths=[${size#*:}],upsampler=pixelshuffle)")
 done
 measure --model "${variants[@]}" --measure counts
-echo "== the backends of the selective scan"
+say 60 "the backends of the selective scan"
 run bench/scan.py --out "$results/scan" $reuse --lengths $lengths --time-budget "$(seconds 1.5)" --error-length 1024
 
 # ---- look closer ------------------------------------------------------------------------------------------------------
 
-echo "== where the time goes, and how far each network is from its floor"
+say 40 "where the time goes, and how far each network is from its floor"
 run bench/roofline.py --model $layered --input-size "$fixed" --out "$results/roofline" $reuse --time-budget "$(seconds 6)"
-echo "== runtime and memory over the input's size, whole and in tiles"
+say 50 "runtime and memory over the input's size, whole and in tiles"
 run bench/scaling.py --model dvmsr rlfn_ntire --sizes $sizes $tiles --out "$results/scaling" $reuse \
     --time-budget "$(seconds 2)" --longest "$(seconds 10)"
 # With random weights there is nothing to look into; the report says what is missing.
 if grep -qs '"status": "official"' "$records"/*.json; then
-    echo "== which pixels a network looks at"
+    say 60 "which pixels a network looks at"
     run bench/attribution.py --model dvmsr rlfn --out "$results/attribution" $reuse --erf 2
-    echo "== crops side by side"
+    say 20 "crops side by side"
     run bench/crops.py --model dvmsr rlfn span imdn --data photos --out "$results/crops" $reuse
 fi
 
 # ---- train ------------------------------------------------------------------------------------------------------------
 
 if [ -n "$full" ]; then
-    echo "== DVMSR by the paper's recipe: its teacher, then the network distilled from it"
+    say 60 "DVMSR by the paper's recipe: its teacher, then the network distilled from it"
     train dvmsr_teacher train/configs/dvmsr_teacher.yaml --scale "$scale"
     train dvmsr_student train/configs/dvmsr_student.yaml --scale "$scale" \
         --teacher.weights "$training/dvmsr_teacher/weights.safetensors"
 else
-    echo "== a small DVMSR, and a smaller one distilled from it"
+    say 200 "a small DVMSR, and a smaller one distilled from it"
     short=() name=smoke
     if [ -z "${ESR_DATA-}" ]; then
         short=(--steps 1000 --optimizer.milestones '[700, 850, 925, 975]') name=smoke_short
@@ -157,8 +172,9 @@ else
         --teacher.weights "$training/$name/weights.safetensors"
 fi
 
-echo "== the report"
+say 15 "the report"
 .venv/bin/python bench/report/build.py --records "$records" --out "$results/report"
+[ "$failed" -eq 0 ] || echo "something could not be measured: the lines above and $log say what"
 [ -n "$full" ] || echo "to train DVMSR by the paper's recipe, on GPUs and the paper's data: ./run_all.sh --full"
 echo "this run took $((SECONDS / 60)) minutes and $((SECONDS % 60)) seconds"
 exit $failed

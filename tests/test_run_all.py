@@ -58,7 +58,14 @@ def test_the_whole_reproduction_scaled_down(place: Path, environment: dict[str, 
     assert done.returncode == 0, done.stderr[-3000:]
     results = place / "esr/results" / f"scaled_{SCALE}"
     assert os.listdir(place / "esr/results") == [results.name]
-    assert done.stdout.index("Before it starts") < done.stdout.index("== counts")
+    assert done.stdout.index("Before it starts") < done.stdout.index(": counts, runtime and memory")
+    lines = done.stdout.splitlines()
+    steps = [line for line in lines if line.startswith("== step ")]
+    assert [line.split()[2] for line in steps] == [str(n + 1) for n in range(len(steps))]
+    assert all(line.endswith(" min left)") for line in steps)
+    assert steps[-1].split()[2] == steps[-1].split()[4].rstrip(":")
+    assert len(lines) < 60  # the rest is in the log
+    assert "Counts for an input of 1x3x64x64" in (results / "run_all.log").read_text(encoding="utf-8")
     runs = {
         name: read_as(TrainingRecord, results / "training" / name / FILE) for name in ("dvmsr_teacher", "dvmsr_student")
     }

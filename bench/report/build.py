@@ -19,6 +19,7 @@ from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
 from bench.report.explain import Finding, judge
+from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Loaded, load
 from bench.report.sections import drawn_sections, study_sections
 from bench.report.studies import SHOWN, Studies, load_studies
@@ -26,6 +27,7 @@ from bench.report.table1 import table1
 from bench.report.tables import parameter_table, table2, table6, table9
 from bench.report.trust import LeftOut
 from bench.report.web.page import PAGE, html_page
+from bench.report.web.plain_words import sentences
 from bench.studies.kinds import KINDS
 from models.errors import EsrError
 
@@ -36,16 +38,24 @@ NO_STUDIES = Studies()
 def build(loaded: Loaded, studies: Studies = NO_STUDIES) -> dict[str, bytes]:
     """Path below the output folder -> content. The same records always give the same bytes.
 
-    Several devices share the HTML page and get a folder each for the rest and an index. Raises EsrError if no record is
-    left to report.
+    Several devices share the HTML page and get a folder each for the rest and an index. Raises EsrError as `contents`.
     """
+    return files_of(contents(loaded, studies), loaded, studies)
+
+
+def contents(loaded: Loaded, studies: Studies = NO_STUDIES) -> list[DeviceReport]:
+    """What there is to say of each device. Raises EsrError if no record is left to report."""
     if not loaded.devices:
         raise EsrError(
             f"no usable record: {loaded.left_out[0].file} {loaded.left_out[0].reason} "
             f"({len(loaded.left_out)} left out); measure again with ./run_all.sh --fresh"
         )
+    return [_contents(device, studies.of(device)) for device in loaded.devices]
+
+
+def files_of(reports: Sequence[DeviceReport], loaded: Loaded, studies: Studies) -> dict[str, bytes]:
+    """See `build`."""
     left_out = [*loaded.left_out, *studies.left_out, *studies.homeless(loaded.devices)]
-    reports = [_contents(device, studies.of(device)) for device in loaded.devices]
     files = {PAGE: html_page(reports, left_out)}
     if len(reports) == 1:
         return files | _device_files(reports[0], left_out)
@@ -107,25 +117,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = load(options.records)
         if options.out.exists() and not options.out.is_dir():
             raise EsrError(f"--out {options.out} is not a folder; choose another --out")
-        names = write_files(build(loaded, load_studies(options.records)), options.out)
+        studies = load_studies(options.records)
+        reports = contents(loaded, studies)
+        names = write_files(files_of(reports, loaded, studies), options.out)
     except EsrError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    for line in [*(str(options.out / name) for name in names), *_summary(loaded)]:
+    for line in [*_summary(reports, loaded), f"{options.out / PAGE}, and {len(names) - 1} files beside it"]:
         print(line)  # noqa: T201
     return 0
 
 
-def _summary(loaded: Loaded) -> list[str]:
+def _summary(reports: Sequence[DeviceReport], loaded: Loaded) -> list[str]:
+    """What the page says first, of every device, and the records that it does not rest on."""
     lines = []
-    for device in loaded.devices:
-        findings = judge_all(device)
-        explained = sum(f.verdict == "explained" for f in findings)
-        needing = sum(f.verdict == "needs records" for f in findings)
-        lines.append(
-            f"{device.label}: {len(device.measured)} records; of {len(findings)} known differences {explained} "
-            f"explained, {len(findings) - explained - needing} not confirmed, {needing} need records"
-        )
+    for report in reports:
+        found = sentences(report, headline_rows(report.device))
+        lines += ["".join(text for text, _ in sentence) for sentence in found]
     return [*lines, *(f"left out {entry.file}: {entry.reason}" for entry in loaded.left_out)]
 
 
