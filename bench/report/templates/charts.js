@@ -35,7 +35,7 @@ async function drawDevice(device) {
   const views = await Promise.all([...device.querySelectorAll(".chart")].map(draw));
   drawn.set(device, views);
   const steer = () => {
-    for (const view of views) view.signal("dataset", dataset.value).signal("find", find.value).runAsync();
+    for (const view of views) view.signal("dataset", dataset.value).signal("find", find.value.trim() && wanted(find.value).source).runAsync();
     for (const words of device.querySelectorAll(".front-words")) words.hidden = words.dataset.dataset !== dataset.value;
   };
   dataset.addEventListener("change", steer);

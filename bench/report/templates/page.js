@@ -38,6 +38,12 @@ function makeSortable(table) {
   });
 }
 
+// What is looked for: any of several names, as "span rlfn"; of a name in quotes all of it.
+function wanted(text) {
+  const names = [...text.matchAll(/"([^"]+)"|(\S+)/g)].map((found) => found[1] ?? found[2]);
+  return new RegExp(names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"), "i");
+}
+
 function makeFilterable(table, name) {
   const tools = document.createElement("div");
   const label = document.createElement("label");
@@ -53,8 +59,8 @@ function makeFilterable(table, name) {
   const say = (shown) => { count.textContent = `${shown} of ${rows.length} rows`; };
   say(rows.length);
   input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    rows.forEach((row) => { row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word)); });
+    const sought = wanted(input.value);
+    rows.forEach((row) => { row.hidden = !sought.test(row.textContent); });
     say(rows.filter((row) => !row.hidden).length);
   });
 }

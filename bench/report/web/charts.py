@@ -141,7 +141,7 @@ def first_set(found: Iterable[str]) -> str:
 
 def _spec(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
     """The Vega-Lite specification; the page sets the parameters `dataset` and `find`."""
-    sought = "find === '' || indexof(lower(datum.network), lower(find)) >= 0"
+    sought = "find === '' || test(regexp(find, 'i'), datum.network)"  # the page makes a pattern of what is typed
     leftmost = "scale('x', datum.cost) < 14 + 5.2 * length(datum.network)"  # a name to the left would cross the axis
     x = {"field": "cost", "type": "quantitative", "scale": {"type": "log", "padding": 24, "nice": False}}
     y = {"field": "psnr", "type": "quantitative", "scale": {"zero": False, "padding": 24, "nice": False}}
