@@ -14,11 +14,12 @@ from bench.report.lookup import DeviceRecords, Found, Query
 
 # The first rows, and first of all the network that the others are compared with; any other network follows.
 MODELS = ("dvmsr", "dvmsr_ntire", "dvmsr_bi", "rlfn", "rlfn_s", "rlfn_ntire", "swinir_light", "bicubic")
+HEADLINE_SET = "Set5"
 COLUMNS = (  # header, figure, scale, decimals
     ("Parameters", "complexity.parameters", 1.0, 0),
     ("FLOPs as published (G)", "complexity.flops_published", 1e-9, 2),
     ("FLOPs complete (GFLOP)", "complexity.flops", 1e-9, 1),
-    ("PSNR Y, Set5 (dB)", "quality.Set5.psnr_y", 1.0, 3),
+    (f"PSNR Y, {HEADLINE_SET} (dB)", f"quality.{HEADLINE_SET}.psnr_y", 1.0, 3),
     ("Memory (MiB)", "memory.peak_allocated", 2**-20, 0),
 )
 APART = " †"  # beside a time of another run than the first network's

@@ -81,6 +81,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
   if (rows > 6) makeFilterable(table, name);
 }
 
+// A wide window has room for the contents beside the text, where no heading folds them.
+const wide = matchMedia("(min-width: 1200px)");
+const unfold = () => document.querySelectorAll(".contents").forEach((contents) => { contents.open = wide.matches; });
+wide.addEventListener("change", unfold);
+unfold();
+
 const theme = document.getElementById("theme");
 function setTheme(value) {
   if (value) document.documentElement.dataset.theme = value;

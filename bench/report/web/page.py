@@ -19,18 +19,20 @@ from bench.report import crops, scores, summary
 from bench.report.contents import DeviceReport
 from bench.report.document import Data, Drawing, Fold, Section
 from bench.report.explain import finding_section
-from bench.report.headline import headline_rows, headline_table, order_markdown
+from bench.report.headline import HEADLINE_SET, headline_rows, headline_table, order_markdown
 from bench.report.page import CONVENTIONS
 from bench.report.paper_table import PaperTable
 from bench.report.scores import year_scores
 from bench.report.trust import LeftOut
 from bench.report.web import appendix, images, plain_words, prose, ranks
 from bench.report.web.charts import VEGA_LITE, Chart, charts, first_set
+from bench.report.web.chooser import Chooser, chooser
 from bench.report.web.crops import Crops, crops_view
 from bench.studies.crops.crops_record import CropRecord
 
 PAGE = "report.html"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+SCRIPTS = ("page.js", "chooser.js", "crops.js", "charts.js")
 CARRIED = "window.vegaEmbed = vegaEmbed;"  # what the page takes from the charting library
 
 
@@ -57,6 +59,7 @@ class View:
     label: str
     slug: str
     sentences: list[plain_words.Sentence]
+    chooser: Chooser
     order: Markup
     networks: Table
     charts: list[Chart]
@@ -82,7 +85,7 @@ def html_page(reports: Sequence[DeviceReport], left_out: Sequence[LeftOut]) -> b
     """The page. The same records always give the same bytes."""
     scripts = [
         charting_library(),
-        *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "crops.js", "charts.js")),
+        *((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS),
     ]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -127,6 +130,7 @@ def _view(report: DeviceReport) -> View:
         device.label,
         device.slug,
         plain_words.sentences(report, rows),
+        chooser(device, rows, HEADLINE_SET, year_scores(device)),
         html(order_markdown(rows)),
         headline_table(rows),
         drawn,

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from bench.core.record import Complexity
 from bench.core.wording import number
 from bench.report.contents import DeviceReport
 from bench.report.headline import COLUMNS, HeadlineRow
 from bench.report.paper_table import PaperTable
+from bench.report.teams import team_name
+from bench.report.web.chooser import hidden_sentences
 
 Sentence = list[tuple[str, str]]  # pieces: a text, and the record of a measured number
 PSNR = [figure for _, figure, *_ in COLUMNS].index("quality.Set5.psnr_y")
@@ -14,8 +17,24 @@ REPRODUCED = ("DVMSR", "RLFN")  # rows of Table 1 whose networks this project is
 
 def sentences(report: DeviceReport, rows: Sequence[HeadlineRow]) -> list[Sentence]:
     """Scope, reproduction, the best network and the verdicts; each only where it was measured."""
-    found = [_scope(report), *(_reproduced(report.tables[0], name) for name in REPRODUCED), _best(rows)]
+    reproduced = [_reproduced(report.tables[0], name) for name in REPRODUCED]
+    found = [_scope(report), *hidden_sentences(_counted(report)), *reproduced, _best(rows)]
     return [sentence for sentence in [*found, _verdicts(report)] if sentence]
+
+
+def _counted(report: DeviceReport) -> dict[str, tuple[Complexity, str]]:
+    """Networks and challenge entries by name: their counts, and the record's file where the page holds it."""
+    found = {
+        item.record.display_name: (item.record.complexity, item.file)
+        for item in report.device.measured
+        if item.record.complexity and not item.record.options
+    }
+    for challenge in report.studies.challenges:
+        for team in challenge.teams:
+            if team.complexity:
+                name = f"{team_name(team)} of NTIRE {team.year}" if team.year else team_name(team)
+                found[name] = (team.complexity, f"{challenge.folder}/records/{team.file_name}")
+    return found
 
 
 def _piece(text: str, file: str = "") -> tuple[str, str]:

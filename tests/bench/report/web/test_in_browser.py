@@ -30,7 +30,13 @@ def middle(page: Page, element: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def unfold(page: Page) -> None:
+    """The table of every network's figures."""
+    page.run("document.querySelector('#test-cpu-2t-networks').closest('section').querySelector('details').open = true")
+
+
 def test_a_click_on_a_header_sorts_and_says_so(page: Page) -> None:
+    unfold(page)
     values = []
     for order in ("ascending", "descending"):
         x, y = middle(page, f"{HEADER % 1}.querySelector('button')")
@@ -48,12 +54,40 @@ def test_a_click_on_a_header_sorts_and_says_so(page: Page) -> None:
 
 
 def test_a_filter_keeps_rows_of_any_of_its_names(page: Page) -> None:
+    unfold(page)
     networks = "#test-cpu-2t input[aria-label^='Filter: Networks']"
+    says = (
+        "document.querySelector('#test-cpu-2t-networks').closest('section').querySelector('.tools output').textContent"
+    )
     choose(page, networks, 'rlfn-s "(NTIRE base"')
     assert page.run(FIRST_COLUMN % 0) == ["RLFN-S", "RLFN (NTIRE baseline)"]
-    assert page.run("document.querySelector('#test-cpu-2t .tools output').textContent") == "2 of 10 rows"
+    assert page.run(says) == "2 of 10 rows"
     choose(page, networks, " ")
-    assert page.run("document.querySelector('#test-cpu-2t .tools output').textContent") == "10 of 10 rows"
+    assert page.run(says) == "10 of 10 rows"
+
+
+def test_the_first_table_compares_with_any_baseline_and_keeps_budgets(page: Page) -> None:
+    section = "#test-cpu-2t section.choose"
+    shown = f"[...document.querySelectorAll('{section} .first tbody tr')].filter(row => !row.hidden)"
+    names = f"{shown}.map(row => row.cells[0].textContent)"
+    everyone = page.run(names)
+    assert page.run(f"document.querySelector('{section} output').textContent") == "10 of 10 networks"
+    rlfn = page.run(f"[...document.querySelector('{section} .baseline').options].find(o => o.text === 'RLFN').value")
+    choose(page, f"{section} .baseline", rlfn, "change")
+    gain = "row.querySelector('.psnr .over').textContent"
+    gains = f"Object.fromEntries({shown}.map(row => [row.cells[0].textContent, {gain}]))"
+    assert page.run(gains)["RLFN"] == ""
+    assert page.run(gains)["DVMSR"].strip() == "−0.03"  # 32.213 and 32.238 dB
+    choose(page, f"{section} .most-k", "500")
+    few = page.run(names)
+    assert set(few) < set(everyone)
+    assert "DVMSR" in few
+    assert "SwinIR-light" not in few
+    choose(page, f"{section} .least-db", "99")
+    assert page.run(names) == []
+    choose(page, f"{section} .least-db", "")
+    choose(page, f"{section} .most-k", "")
+    assert page.run(names) == everyone
 
 
 def test_charts_draw_points_with_words(page: Page) -> None:
