@@ -18,7 +18,7 @@ from bench.report import page, plots, summary
 from bench.report.contents import DeviceReport
 from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
-from bench.report.explain import Finding, judge
+from bench.report.explain import NEEDS_RECORDS, Finding, judge
 from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Loaded, load
 from bench.report.sections import drawn_sections, study_sections
@@ -35,22 +35,26 @@ TABLES = (table1, table2, table6, table9, parameter_table)
 NO_STUDIES = Studies()
 
 
-def build(loaded: Loaded, studies: Studies = NO_STUDIES) -> dict[str, bytes]:
+def build(loaded: Loaded, studies: Studies = NO_STUDIES, paper: bool = False) -> dict[str, bytes]:
     """Path below the output folder -> content. The same records always give the same bytes.
 
     Several devices share the HTML page and get a folder each for the rest and an index. Raises EsrError as `contents`.
     """
-    return files_of(contents(loaded, studies), loaded, studies)
+    return files_of(contents(loaded, studies, paper), loaded, studies)
 
 
-def contents(loaded: Loaded, studies: Studies = NO_STUDIES) -> list[DeviceReport]:
-    """What there is to say of each device. Raises EsrError if no record is left to report."""
+def contents(loaded: Loaded, studies: Studies = NO_STUDIES, paper: bool = False) -> list[DeviceReport]:
+    """What there is to say of each device. Raises EsrError if no record is left to report.
+
+    Args:
+        paper: whether to show the paper's tables of which nothing was measured, too.
+    """
     if not loaded.devices:
         raise EsrError(
             f"no usable record: {loaded.left_out[0].file} {loaded.left_out[0].reason} "
             f"({len(loaded.left_out)} left out); measure again with ./run_all.sh --fresh"
         )
-    return [_contents(device, studies.of(device)) for device in loaded.devices]
+    return [_contents(device, studies.of(device), paper) for device in loaded.devices]
 
 
 def files_of(reports: Sequence[DeviceReport], loaded: Loaded, studies: Studies) -> dict[str, bytes]:
@@ -71,17 +75,20 @@ def judge_all(device: DeviceRecords) -> list[Finding]:
     return [judge(known, device) for known in known_differences(device)]
 
 
-def _contents(device: DeviceRecords, studies: Studies) -> DeviceReport:
-    drawn, others = drawn_sections(device, studies), study_sections(device, studies)
+def _contents(device: DeviceRecords, studies: Studies, paper: bool) -> DeviceReport:
+    drawn, others = drawn_sections(device, studies), study_sections(device, studies, paper)
+    tables = [make(device) for make in TABLES]
+    findings = judge_all(device)
+    judged = paper or any(finding.verdict != NEEDS_RECORDS for finding in findings)
     return DeviceReport(
         device,
         studies,
         dataset=plots.plotted_dataset(device),
-        tables=tuple(make(device) for make in TABLES),
+        tables=tuple(table for table in tables if paper or any(one.file for one in table.found)),
         sections=tuple(others),
         drawn=tuple(drawn),
         study_files={name: data for section in [*drawn, *others] for name, data in section.files().items()},
-        findings=tuple(judge_all(device)),
+        findings=tuple(findings) if judged else (),
     )
 
 
@@ -112,13 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"folder with records; {beside} beside it are taken too",
     )
     parser.add_argument("--out", type=Path, default=Path("results/report"), help="folder for the report")
+    asked = "also the paper's tables, and its known differences, of which nothing was measured"
+    parser.add_argument("--paper", action="store_true", help=asked)
     options = parser.parse_args(arguments)
     try:
         loaded = load(options.records)
         if options.out.exists() and not options.out.is_dir():
             raise EsrError(f"--out {options.out} is not a folder; choose another --out")
         studies = load_studies(options.records)
-        reports = contents(loaded, studies)
+        reports = contents(loaded, studies, options.paper)
         names = write_files(files_of(reports, loaded, studies), options.out)
     except EsrError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

@@ -16,6 +16,7 @@ from bench.report.document import Part, Section
 from bench.report.lookup import DeviceRecords, Found, Query
 
 Verdict = Literal["explained", "not confirmed by these records", "needs records"]
+NEEDS_RECORDS: Verdict = "needs records"
 Numbers = Mapping[str, float]  # a number's key -> its value, in its unit
 
 
@@ -136,7 +137,7 @@ def judge(known: KnownDifference, device: DeviceRecords) -> Finding:
     citations = tuple(Citation(number, device.find(number.query)) for number in known.numbers)
     values = {c.number.key: c.value for c in citations if c.value is not None}
     if len(values) < len(citations):
-        return Finding(known, citations, "needs records")
+        return Finding(known, citations, NEEDS_RECORDS)
     asked = [e for e in known.expectations if e.device in (None, device.kind)]
     outcomes = tuple(Outcome(e, e.compute(values)) for e in asked)
     borne_out = known.conclusive and all(o.holds for o in outcomes)

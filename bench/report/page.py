@@ -30,16 +30,17 @@ def device_page(report: DeviceReport, left_out: Sequence[LeftOut]) -> str:
     return (
         "\n\n".join(
             [
-                f"# DVMSR, RLFN and SwinIR-light: published and measured on {device.label}",
+                f"# {'Published and measured' if report.tables else 'Measured'} on {device.label}",
                 _scope(device),
                 CONVENTIONS,
                 headline_section(device).markdown,
                 _figure(device, report.dataset),
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
-                "hold every record with every figure.",
+                "hold every record with every figure."
+                + ("" if report.tables else " Nothing of the paper's tables was measured (`--paper` shows them)."),
                 *(f"### {t.title}\n\n{_demote(markdown(t.short or t.parts)).rstrip()}" for t in report.tables),
                 *(section.markdown for section in (*report.drawn, *report.sections)),
-                _explanations(report.findings),
+                *([_explanations(report.findings)] if report.findings else []),
                 f"## What is missing\n\nSkipped by the measurements:\n\n{summary.skipped_markdown(device)}\n\n"
                 "What the tables and explanations miss stands below each, with its command.",
                 left_out_markdown(left_out),

@@ -29,6 +29,7 @@ from bench.studies.scan.scan_record import ScanRecord
 from bench.studies.step.step_record import StepRecord
 
 R = TypeVar("R")
+ABLATED = "dvmsr"  # the network of the paper's ablations
 Make = Callable[[DeviceRecords, Studies], Iterable[Section | None]]
 
 
@@ -37,9 +38,11 @@ def drawn_sections(device: DeviceRecords, studies: Studies) -> list[Section]:
     return [section for make in DRAWN for section in make(device, studies) if section]
 
 
-def study_sections(device: DeviceRecords, studies: Studies) -> list[Section]:
-    """The others; nothing where there are no records."""
-    return [section for make in OTHERS for section in make(device, studies) if section]
+def study_sections(device: DeviceRecords, studies: Studies, paper: bool = False) -> list[Section]:
+    """The others; nothing where there are no records. `paper`: the paper's ablations too, where none was trained."""
+    found = [section for make in OTHERS for section in make(device, studies) if section]
+    ablated = paper or studies.all(TrainingRecord) or any(m.record.model == ABLATED for m in device.measured)
+    return [*found, ablation_section(device, studies.all(TrainingRecord))] if ablated else found
 
 
 def _of(kind: type[R], section: Callable[[Sequence[R]], Section]) -> Make:
@@ -71,6 +74,5 @@ OTHERS: tuple[Make, ...] = (
     _of(RooflineRecord, roofline_section),
     _of(ScalingRecord, scaling_section),
     _attribution,
-    lambda device, studies: [ablation_section(device, studies.all(TrainingRecord))],
     _of(TrainingRecord, training_section),
 )

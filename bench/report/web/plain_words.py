@@ -17,7 +17,8 @@ REPRODUCED = ("DVMSR", "RLFN")  # rows of Table 1 whose networks this project is
 
 def sentences(report: DeviceReport, rows: Sequence[HeadlineRow]) -> list[Sentence]:
     """Scope, reproduction, the best network and the verdicts; each only where it was measured."""
-    reproduced = [_reproduced(report.tables[0], name) for name in REPRODUCED]
+    first = [table for table in report.tables if table.key == "table1"]
+    reproduced = [_reproduced(table, name) for table in first for name in REPRODUCED]
     found = [_scope(report), *hidden_sentences(_counted(report)), *reproduced, _best(rows)]
     return [sentence for sentence in [*found, _verdicts(report)] if sentence]
 
@@ -77,6 +78,8 @@ def _best(rows: Sequence[HeadlineRow]) -> Sentence:
 
 def _verdicts(report: DeviceReport) -> Sentence:
     verdicts = [f.verdict for f in report.findings]
+    if not verdicts:
+        return []
     explained, needing = verdicts.count("explained"), verdicts.count("needs records")
     rest = len(verdicts) - explained - needing
     return [

@@ -1,8 +1,10 @@
 """Networks of the user's own in the report: marked, drawn, and in none of the paper's tables."""
 
 from bench.core.record import Source, WeightsInfo
+from bench.report.build import build, contents
 from bench.report.cost_plots import cost_points
 from bench.report.headline import headline_section
+from bench.report.lookup import Loaded
 from bench.report.own import own_section
 from bench.report.plots import quality_points
 from bench.report.table1 import table1
@@ -46,3 +48,24 @@ def test_an_own_network_is_marked_everywhere_and_in_no_table_of_the_paper(make_d
 
 def test_without_own_networks_there_is_no_section(make_device: MakeDevice) -> None:
     assert own_section(make_device([record("rlfn", complexity=complexity(543_740))])) is None
+
+
+def test_a_report_of_own_networks_is_about_those(make_device: MakeDevice) -> None:
+    own = record(
+        "mine-1a2b3c4d", "Mine (own 1a2b3c4d)", source=SOURCE, weights=WEIGHTS, complexity=complexity(400_000),
+        quality=[quality("Set5", 32.1)], runtime=runtime(20), memory=memory(90),
+    )  # fmt: skip
+    loaded = Loaded((make_device([own]),), ())
+    (short,), (whole,) = contents(loaded), contents(loaded, paper=True)
+    assert (short.tables, short.findings) == ((), ())
+    assert "Ablations" not in " ".join(section.title for section in short.sections)
+    assert len(whole.tables) == 5
+    assert whole.findings
+    files, asked = build(loaded), build(loaded, paper=True)
+    assert len(files["report.html"]) < len(asked["report.html"])
+    page, text = files["report.html"].decode(), files["report.md"].decode()
+    assert "Paper and measurement" not in page
+    assert "Known differences" not in page + text
+    assert "Mine (own 1a2b3c4d)" in page
+    assert "table2.md" not in files
+    assert "table2.md" in asked
