@@ -4,7 +4,7 @@ Colours are the style sheet's, so that one drawing serves light, dark and paper.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ SOURCES = {
 NOT_TOGETHER = ", not timed together with the front"
 NOT_ABOVE = ", not above bicubic"
 HEIGHT = 340  # pixels
+LOOKED_FOR = ("dvmsr", "span")  # the subject, and what everybody is compared with
 NAME_HEIGHT = 0.06  # of the range of PSNR: names that are closer would lie on each other
 
 
@@ -52,6 +53,7 @@ def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
     """A chart for every cost that was measured. `anchors`: record's file -> its place in the page."""
     scores = {d: _found(device, f"quality.{d}.psnr_y") for d in datasets(device)}
     sizes = _found(device, "complexity.parameters")
+    first = {name for model, name, _ in device.networks() if model in LOOKED_FOR}
     made = []
     for (figure, scale, axis), title in zip(SIZES, TITLES, strict=True):
         costs = _found(device, figure)
@@ -70,7 +72,7 @@ def charts(device: DeviceRecords, anchors: Mapping[str, str]) -> list[Chart]:
                     points[point] = anchors.get(psnr.file, "")
             if figure == "complexity.parameters" and points and dataset in DATASETS:
                 points |= {p: "" for p in quality_points(device, dataset) if not p.here}
-            rows += _rows(points, dataset, axis) if points else []
+            rows += _rows(points, dataset, axis, first) if points else []
         if rows:
             key = figure.replace(".", "-")
             made.append(Chart(key, f"PSNR against {title}", _spec(rows, axis), _fronts(rows)))
@@ -83,10 +85,10 @@ def _found(device: DeviceRecords, figure: str) -> dict[tuple[str, str], Found]:
     return {network: f for network, f in found.items() if f}
 
 
-def _rows(points: Mapping[Point, str], dataset: str, axis: str) -> list[dict[str, Any]]:
-    """The chart's data: a row a point, in an order that depends on nothing else."""
+def _rows(points: Mapping[Point, str], dataset: str, axis: str, first: Collection[str]) -> list[dict[str, Any]]:
+    """The chart's data: a row a point, in an order that depends on nothing else. `first`: always named, with room."""
     front = pareto_front(list(points))
-    named = _named([p for p in front if p.here], [p.psnr_db for p in points])
+    named = _named(points, front, first)
     rows = []
     for point in sorted(points, key=lambda p: (p.cost, p.psnr_db, p.label, p.source)):
         cost = f"{point.cost:,.0f}" if point.cost >= 100 else f"{point.cost:.3g}"
@@ -114,12 +116,14 @@ def _rows(points: Mapping[Point, str], dataset: str, axis: str) -> list[dict[str
     return rows
 
 
-def _named(front: Sequence[Point], scores: Sequence[float]) -> set[Point]:
-    """Those of the front whose names have room, from the best downwards."""
+def _named(points: Collection[Point], front: Sequence[Point], first: Collection[str]) -> set[Point]:
+    """Those whose names have room: the networks that readers look for, then the front from the best downwards."""
+    scores = [point.psnr_db for point in points]
     room = NAME_HEIGHT * (max(scores) - min(scores))
     named: list[Point] = []
-    for point in reversed(front):
-        if not named or named[-1].psnr_db - point.psnr_db > room:
+    looked_for = sorted((p for p in points if p.here and p.label in first), key=lambda p: -p.psnr_db)
+    for point in [*looked_for, *(p for p in reversed(front) if p.here)]:
+        if all(abs(point.psnr_db - other.psnr_db) > room for other in named):
             named.append(point)
     return set(named)
 
