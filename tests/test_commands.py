@@ -7,8 +7,9 @@ import pytest
 from tests.commands import run_anew
 
 COMMANDS = (
-    "bench/accuracy.py", "bench/attribution.py", "bench/compare.py", "bench/crops.py", "bench/migrate.py",
-    "bench/ntire.py", "bench/profile.py", "bench/report/build.py", "bench/roofline.py", "bench/scaling.py",
+    "bench/accuracy.py", "bench/attribution.py", "bench/check.py", "bench/compare.py", "bench/crops.py",
+    "bench/migrate.py", "bench/ntire.py", "bench/profile.py", "bench/report/build.py", "bench/roofline.py",
+    "bench/scaling.py",
     "bench/scan.py", "bench/step.py", "bench/upscale.py", "train/ablation.py", "train/estimate.py",
     "train/throughput.py", "train/train.py",
 )  # fmt: skip

@@ -156,6 +156,21 @@ def test_a_range_and_a_multiple_are_kept(own: Config) -> None:
     assert (source.data_range, source.size_multiple) == (255.0, 8)
 
 
+def test_networks_of_one_process_have_their_own_code_each(tmp_path: Path) -> None:
+    write_code(tmp_path, "WIDTH = 4\n", "helper_of_these_two.py")
+    using = "from helper_of_these_two import WIDTH\n" + CODE
+    alone, first, second = (
+        build_network(Network(f"{write_code(tmp_path, code, name)}:TinyNet"), "model").source
+        for name, code in (("alone.py", CODE), ("first.py", using), ("second.py", using))
+    )
+    assert alone
+    assert first
+    assert second
+    assert (alone.code_files, first.code_files, second.code_files) == (1, 2, 2)
+    again = build_network(Network(f"{tmp_path / 'second.py'}:TinyNet"), "model").source
+    assert again == second
+
+
 @pytest.mark.parametrize(
     ("network", "words"),
     [

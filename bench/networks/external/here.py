@@ -1,6 +1,7 @@
 """A network of the user's own in this very process, for what needs its gradients: training and attribution."""
 
 import copy
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,12 +56,13 @@ def open_here(own: OwnNetwork, options: dict[str, Any], trained: bool = False) -
         raise EsrError(f"{own.safe_label} is a {own.kind}; training needs its code, as net.py:Class")
     if own.kind in WITHOUT_GRADIENTS:
         raise EsrError(f"{own.safe_label} is an {own.kind}, through which no gradient flows; name its code or weights")
+    before = set(sys.modules)
     settings, cpu = Settings("cpu", "", TRIED, TRIED), torch.device("cpu")
     opened = open_for_training(own, options) if trained else OPEN[own.kind](own, options, settings, cpu)
     spec = ModelSpec(lambda: opened.network, own.name, "", data_range=own.data_range or 1.0)
     multiple = own.size_multiple or opened.multiple
     _try(opened, spec, multiple)
-    checksum, files = own_code(opened.path, own.kind)
+    checksum, files = own_code(opened.path, own.kind, before)
     source = Source(
         kind=own.kind,
         file=opened.path.name,

@@ -21,6 +21,7 @@ from torch import nn
 
 from bench.core.record import WeightsInfo
 from bench.counts.counting import parameter_count
+from bench.networks.external.code import OPENED
 from bench.networks.external.opened import Opened, in_words
 from bench.networks.external.own import OwnNetwork
 from bench.networks.external.state import load_weights
@@ -96,7 +97,7 @@ def _import(own: OwnNetwork) -> tuple[ModuleType, Path]:
 
 
 def _run(file: Path) -> ModuleType:
-    name = f"own_{file.stem}"  # not its own name, which may be one of a module that is imported already
+    name = f"{OPENED}{file.stem}"  # not its own name, which may be one of a module that is imported already
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec
     assert spec.loader
