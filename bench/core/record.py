@@ -88,6 +88,10 @@ class Complexity:
     thop_parameters: int | None = None
     vanished: list[Vanished] = field(default_factory=list)
 
+    def hidden_share(self, what: str = "FLOPs") -> float:
+        """Of the work, from 0 to 1, that runs and is in no published count."""
+        return sum(v.share for v in self.vanished if v.what == what)
+
 
 @dataclass
 class Runtime:

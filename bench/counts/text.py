@@ -23,7 +23,7 @@ def vanished_lines(c: Complexity) -> list[str]:
     shares, ops, modules = [], set[str](), list[str]()
     for what in ("FLOPs", "activations"):
         found = [v for v in c.vanished if v.what == what]
-        share = sum(v.share for v in found)
+        share = c.hidden_share(what)
         if share > LOUD:
             shares.append(f"{share:.1%} of its {what}")
             ops.update(op for v in found for op in v.ops)

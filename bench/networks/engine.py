@@ -132,8 +132,11 @@ class Engine:
 
     def sample(self) -> float:
         """Milliseconds of one pass of the fixed input; of the user's own networks, of an image that it has not seen."""
-        if self.own and not self.graph:
-            self.fixed = torch.rand_like(self.fixed) * self.spec.data_range
+        return self.fresh() if self.own and not self.graph else self.again()
+
+    def fresh(self) -> float:
+        """Milliseconds of one pass of an image that it has not seen."""
+        self.fixed = torch.rand_like(self.fixed) * self.spec.data_range
         return self.again()
 
     def again(self) -> float:

@@ -50,7 +50,7 @@ class Challenge:
 
 def vanished_share(team: TeamRecord) -> float:
     """Of the work, from 0 to 1."""
-    return sum(v.share for v in team.complexity.vanished if v.what == "FLOPs") if team.complexity else 0.0
+    return team.complexity.hidden_share() if team.complexity else 0.0
 
 
 class _Row(NamedTuple):

@@ -1,10 +1,10 @@
 """Networks that nobody would use, however cheap: known without the challenge's images, from sets that are at hand."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from bench.core.record import Record
-from bench.core.statistics import quality_means
+from bench.core.record import Quality, Record
+from bench.core.statistics import mean_psnr
 from bench.report.lookup import DeviceRecords, Query
 
 MARGIN_DB = 0.3  # below the baseline, which itself passes the gate by 0.02 to 0.04 dB
@@ -27,9 +27,9 @@ def doubt(own: Scores, bicubic: Scores, baseline: Scores, name: str) -> str:
     return ""
 
 
-def rgb_scores(record: Record) -> dict[str, float]:
-    """Of one record."""
-    return {q.dataset: quality_means(q.images).psnr_rgb for q in record.quality}
+def rgb_scores(quality: Sequence[Quality]) -> dict[str, float]:
+    """Of one record's data sets."""
+    return {q.dataset: mean_psnr([image.psnr_rgb for image in q.images]) for q in quality}
 
 
 def found_scores(device: DeviceRecords, model: str, options: Mapping[str, object] | None = None) -> dict[str, float]:

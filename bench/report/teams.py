@@ -3,9 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from bench.core.statistics import mean_psnr
 from bench.core.wording import NONE
-from bench.report.doubts import doubt
+from bench.report.doubts import doubt, rgb_scores
 from bench.score import Baseline, Entry
 from bench.studies.challenge.team_record import TeamRecord
 
@@ -35,8 +34,7 @@ def published_flops(record: TeamRecord) -> int | None:
 
 def psnr(record: TeamRecord, dataset: str) -> float | None:
     """Of RGB, in dB; None where it was not measured."""
-    found = [q for q in record.quality if q.dataset == dataset]
-    return mean_psnr([image.psnr_rgb for image in found[0].images]) if found else None
+    return rgb_scores(record.quality).get(dataset)
 
 
 def entry(record: TeamRecord, base: TeamRecord | None = None) -> Entry:
@@ -56,13 +54,8 @@ def entry(record: TeamRecord, base: TeamRecord | None = None) -> Entry:
         cold_ms=record.runtime.cold_ms if record.runtime else None,
         flops_complete=float(c.flops) if c else None,
         failure=failure,
-        doubt=doubt(team_scores(record), {}, team_scores(base), team_name(base)) if base else "",
+        doubt=doubt(rgb_scores(record.quality), {}, rgb_scores(base.quality), team_name(base)) if base else "",
     )
-
-
-def team_scores(record: TeamRecord) -> dict[str, float]:
-    """PSNR of RGB in dB, by data set."""
-    return {q.dataset: mean_psnr([image.psnr_rgb for image in q.images]) for q in record.quality}
 
 
 def baseline(records: Sequence[TeamRecord], team: int) -> Baseline | None:

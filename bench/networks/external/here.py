@@ -2,21 +2,20 @@
 
 import copy
 import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from bench.core.record import Settings, Source
+from bench.core.record import Settings
 from bench.networks.external.code import own_code
 from bench.networks.external.examine import Examined, check_output
-from bench.networks.external.load import OPEN, title_of
+from bench.networks.external.load import OPEN, Loaded, describe
 from bench.networks.external.opened import Opened, in_words
 from bench.networks.external.own import CODE, OwnNetwork
 from bench.networks.external.padding import Padded, pad
 from bench.networks.external.python_file import open_for_training
-from models.cache import sha256_of
 from models.errors import EsrError
 from models.spec import ModelSpec
 
@@ -24,14 +23,8 @@ TRIED = 16  # pixels a side of the image that it is tried on
 WITHOUT_GRADIENTS = ("ONNX file",)
 
 
-@dataclass(frozen=True)
-class Here:
+class Here(Loaded):
     """What was opened, and what a registry would say of it."""
-
-    opened: Opened
-    spec: ModelSpec
-    source: Source
-    title: str
 
     def whole(self, network: nn.Module) -> nn.Module:
         """`network`, this one or one like it, as one that takes images of every size."""
@@ -59,24 +52,10 @@ def open_here(own: OwnNetwork, options: dict[str, Any], trained: bool = False) -
     before = set(sys.modules)
     settings, cpu = Settings("cpu", "", TRIED, TRIED), torch.device("cpu")
     opened = open_for_training(own, options) if trained else OPEN[own.kind](own, options, settings, cpu)
-    spec = ModelSpec(lambda: opened.network, own.name, "", data_range=own.data_range or 1.0)
-    multiple = own.size_multiple or opened.multiple
-    _try(opened, spec, multiple)
+    found = describe(own, opened)
+    _try(opened, found.spec, found.source.size_multiple)
     checksum, files = own_code(opened.path, own.kind, before)
-    source = Source(
-        kind=own.kind,
-        file=opened.path.name,
-        sha256=sha256_of(opened.path),
-        network=own.name or opened.name,
-        module=own.target if own.kind == "Python module" else "",
-        data_range=spec.data_range,
-        size_multiple=multiple,
-        state_key=own.state_key,
-        unsafe_weights=own.unsafe_reason,
-        code_sha256=checksum,
-        code_files=files,
-    )
-    return Here(opened, spec, source, title_of(own))
+    return Here(opened, found.spec, replace(found.source, code_sha256=checksum, code_files=files), found.title)
 
 
 def _try(opened: Opened, spec: ModelSpec, multiple: int) -> None:

@@ -52,11 +52,19 @@ def load(own: OwnNetwork, options: dict[str, Any], settings: Settings, device: t
     os.dup2(2, 1)
     warnings.simplefilter("ignore")  # as in bench/profile.py
     opened = OPEN[own.kind](own, options, settings, device)
-    data_range, multiple = own.data_range or 1.0, own.size_multiple or opened.multiple
-    title = title_of(own)
-    spec = ModelSpec(lambda: opened.network, title, "", data_range=data_range)
-    if multiple > 1:
-        opened = replace(opened, network=Padded(opened.network, multiple, spec.scale).eval())
+    loaded = describe(own, opened)
+    multiple = loaded.source.size_multiple
+    _check_size(opened, settings, multiple)
+    if multiple == 1:
+        return loaded
+    padded = Padded(opened.network, multiple, loaded.spec.scale).eval()
+    return replace(loaded, opened=replace(opened, network=padded))
+
+
+def describe(own: OwnNetwork, opened: Opened) -> Loaded:
+    """What a registry and a record would say of an opened network, before its sides are padded."""
+    title = own.name or re.sub(r"[^\w.+-]+", "-", Path(own.target).stem)
+    data_range = own.data_range or 1.0
     source = Source(
         kind=own.kind,
         file=opened.path.name,
@@ -64,17 +72,11 @@ def load(own: OwnNetwork, options: dict[str, Any], settings: Settings, device: t
         network=own.safe_label.rpartition(":")[2] if own.kind in CODE else opened.name,
         module=own.target if own.kind == "Python module" else "",
         data_range=data_range,
-        size_multiple=multiple,
+        size_multiple=own.size_multiple or opened.multiple,
         state_key=own.state_key,
         unsafe_weights=own.unsafe_reason,
     )
-    _check_size(opened, settings, multiple)
-    return Loaded(opened, spec, source, title)
-
-
-def title_of(own: OwnNetwork) -> str:
-    """What the user calls it, as far as known."""
-    return own.name or re.sub(r"[^\w.+-]+", "-", Path(own.target).stem)
+    return Loaded(opened, ModelSpec(lambda: opened.network, title, "", data_range=data_range), source, title)
 
 
 def _check_size(opened: Opened, settings: Settings, multiple: int) -> None:

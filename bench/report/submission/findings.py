@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from bench.core.statistics import quality_means
 from bench.core.table import Column, Table, words
 from bench.counts.text import vanished_lines
+from bench.report.doubts import rgb_scores
 from bench.report.submission.standing import Standing, ranks_text
 from bench.score import GATE_SETS
 from bench.studies.check.check_record import UNLIKE, Checked
@@ -52,12 +52,12 @@ def findings(checked: Checked, at: Standing) -> list[Finding]:
 
 def _gate(checked: Checked, at: Standing) -> Finding:
     record, base = checked.record, checked.baseline
-    theirs = {q.dataset: quality_means(q.images).psnr_rgb for q in base.quality}
-    others = []
-    for q in record.quality:
-        if q.dataset in theirs:
-            psnr = quality_means(q.images).psnr_rgb
-            others.append(f"{q.dataset} {psnr:.3f} dB RGB ({psnr - theirs[q.dataset]:+.3f} to {at.over.name})")
+    theirs = rgb_scores(base.quality)
+    others = [
+        f"{dataset} {psnr:.3f} dB RGB ({psnr - theirs[dataset]:+.3f} to {at.over.name})"
+        for dataset, psnr in rgb_scores(record.quality).items()
+        if dataset in theirs
+    ]
     limits = f"{at.rule.psnr_valid:.2f} dB on {GATE_SETS['psnr_valid']}, {at.rule.psnr_test:.2f} on _test"
     if record.weights.status == "random":
         return Finding("gate", "not measured", f"no weights ({record.weights.note}); it is {limits}")
@@ -70,9 +70,8 @@ def _gate(checked: Checked, at: Standing) -> Finding:
 def _range(checked: Checked) -> Finding:
     likeness = checked.examined.likeness
     if likeness is None:
-        return Finding(
-            "range", "not measured", "its weights are random" if not checked.examined.failure else "it fails"
-        )
+        why = "it fails" if checked.examined.failure else "its weights are random"
+        return Finding("range", "not measured", "it takes one size only" if checked.fixed else why)
     words = f"shrunk again, its image is {likeness.difference:.1f} of 255 levels from the one it was given"
     if likeness.difference <= UNLIKE:
         return Finding("range", "passed", words)

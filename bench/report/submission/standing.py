@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.core.record import Record
-from bench.core.statistics import compare, mean_psnr
+from bench.core.statistics import compare
 from bench.core.table import Column, Table, words
 from bench.core.wording import NONE
+from bench.report.doubts import rgb_scores
 from bench.report.published import REFERENCE, read
 from bench.report.ranking import median_text, score_text
 from bench.score import GATE_SETS, NOT_MEASURED, Baseline, Entry, Ranked, Rule, rank, score
@@ -83,21 +83,17 @@ def standing(checked: Checked, rule: Rule) -> Standing:
     problem = checked.error or ("" if record.runtime else "it was not timed")
     if not problem and not (c and c.flops_published):
         problem = "no published FLOPs: fvcore cannot trace it"
+    psnr = rgb_scores(record.quality)
     entry = Entry(
         name=record.display_name,
         runtime_ms=record.runtime.samples_ms if record.runtime else [],
         flops=float((c.flops_published if c else 0) or 0),
         parameters=float(c.parameters if c else 0),
-        psnr_valid=_gate_psnr(record, GATE_SETS["psnr_valid"]),
-        psnr_test=_gate_psnr(record, GATE_SETS["psnr_test"]),
+        psnr_valid=psnr.get(GATE_SETS["psnr_valid"]),
+        psnr_test=psnr.get(GATE_SETS["psnr_test"]),
         failure=problem,
     )
     return Standing(rule, entry, over, rank([entry], rule, over)[0], published_entries(rule))
-
-
-def _gate_psnr(record: Record, dataset: str) -> float | None:
-    found = [quality for quality in record.quality if quality.dataset == dataset]
-    return mean_psnr([image.psnr_rgb for image in found[0].images]) if found else None
 
 
 class _Figure(NamedTuple):

@@ -107,7 +107,7 @@ def _hidden(counts: Complexity | None) -> float | None:
         return None
     if not counts.vanished and counts.flops_published != counts.flops_fvcore_unfused:
         return None
-    return 100 * sum(v.share for v in counts.vanished if v.what == "FLOPs")
+    return 100 * counts.hidden_share()
 
 
 def hidden_sentences(found: Mapping[str, tuple[Complexity, str]]) -> list[list[tuple[str, str]]]:

@@ -121,7 +121,7 @@ def _checksum(script: str) -> str:
 def _view(report: DeviceReport) -> View:
     device = report.device
     anchors = appendix.anchors(device, report.studies)
-    rows, drawn = headline_rows(device), charts(device, anchors)
+    rows, drawn, years = headline_rows(device), charts(device, anchors), year_scores(device)
 
     def html(markdown: str) -> Markup:
         return prose.html(markdown, anchors)
@@ -130,7 +130,7 @@ def _view(report: DeviceReport) -> View:
         device.label,
         device.slug,
         plain_words.sentences(report, rows),
-        chooser(device, rows, HEADLINE_SET, year_scores(device)),
+        chooser(device, rows, HEADLINE_SET, years),
         html(order_markdown(rows)),
         headline_table(rows),
         drawn,
@@ -138,7 +138,7 @@ def _view(report: DeviceReport) -> View:
         any(m.record.source for m in device.measured),
         report.tables,
         [Explained(finding_section(f), f.verdict) for f in report.findings],
-        [ranks.score_part(y, *map(html, ranks.score_texts(y))) for y in year_scores(device)],
+        [ranks.score_part(y, *map(html, ranks.score_texts(y))) for y in years],
         html(scores.INTRO),
         [ranks.challenge_part(c, *map(html, ranks.challenge_texts(c))) for c in report.studies.challenges],
         crops_view(report.studies.all(CropRecord)),

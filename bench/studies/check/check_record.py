@@ -33,13 +33,13 @@ class Cost:
         return Cost(self.ms + other.ms, self.macs + other.macs, self.parameters + other.parameters)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Examined:
-    """What was found out besides counts, times and quality.
+    """What was found out besides counts, times and quality; filled question by question.
 
     Attributes:
         sizes: of the LR images that it was given, with why it failed or "".
-        keeps: how far an answer moved when another image came between, in levels of 255.
+        keeps: how far an answer moved with the images before it, in levels of 255.
         likeness: None for random weights, which enlarge nothing.
         remembers: what to say of a network that answers from memory, or "".
         costs: by module.

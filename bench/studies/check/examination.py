@@ -56,7 +56,7 @@ class CheckEngine(RooflineEngine):
 
     def remembers(self) -> str:
         """See `bench.measurement.remembering`."""
-        return remembered(self._sample_of_a_fresh_image, self.again)
+        return remembered(self.fresh, self.again)
 
     def costs(self, passes: int) -> dict[str, Cost]:
         """By module, in the order of their first call: the fastest of some profiled passes."""
@@ -72,10 +72,6 @@ class CheckEngine(RooflineEngine):
 
     def _random(self, height: int, width: int) -> Tensor:
         return self._place(torch.rand(input_shape(self.spec, height, width)) * self.spec.data_range)
-
-    def _sample_of_a_fresh_image(self) -> float:
-        self.fixed = torch.rand_like(self.fixed) * self.spec.data_range
-        return self.again()
 
     def _difference(self, image: Image, data_range: float) -> float:
         kept, self.spec = self.spec, replace(self.spec, data_range=data_range)

@@ -30,24 +30,23 @@ def run(plan: Plan, tell: Tell) -> Checked:
 
 def examine(subject: Subject) -> Examined:
     """All that is asked of the network alone; what it fails at ends the questions."""
-    sizes: dict[tuple[int, int], str] = {}
-    found = Examined(sizes)
+    found = Examined({})
     questions = len(SIZES) + 4
     with Examiner(subject.job()) as worker, step(f"{subject.name}: examined", questions) as progress:
         try:
             for size in () if subject.fixed else SIZES:
-                sizes[size] = worker.on_size(*size)
+                found.sizes[size] = worker.on_size(*size)
                 progress.advance()
-            found = Examined(sizes, keeps=None if subject.fixed else worker.keeps())
+            if not subject.fixed:
+                found.keeps = worker.keeps()
             progress.advance()
             if subject.record.weights.status != "random" and not subject.fixed:
-                photo = find_dataset("photos", None).pairs[0].load()
-                found = Examined(sizes, found.keeps, worker.likeness(photo.lr))
+                found.likeness = worker.likeness(find_dataset("photos", None).pairs[0].load().lr)
             progress.advance()
-            found = Examined(sizes, found.keeps, found.likeness, worker.remembers())
+            found.remembers = worker.remembers()
             progress.advance()
-            costs = worker.costs(PASSES)
+            found.costs = worker.costs(PASSES)
             progress.advance()
         except EsrError as error:
-            return Examined(sizes, found.keeps, found.likeness, found.remembers, failure=str(error))
-    return Examined(sizes, found.keeps, found.likeness, found.remembers, costs)
+            found.failure = str(error)
+    return found
