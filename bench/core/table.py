@@ -31,7 +31,6 @@ class Column(Generic[R]):
         text: whether it holds words, which are aligned left.
         source: the record that the row's value is from, "" for none.
         group: heading above neighbours that share it.
-        sparse: whether people do not see the column where all of it is empty.
     """
 
     title: str
@@ -43,7 +42,6 @@ class Column(Generic[R]):
     text: bool = False
     source: Callable[[R], str] | None = None
     group: str = ""
-    sparse: bool = False
 
     def cell(self, row: R) -> "Cell":
         """The cell of one row."""
@@ -94,7 +92,7 @@ class Table:
 
     @property
     def shown(self) -> "Table":
-        """What people see of it: columns with a title, without sparse ones that are empty."""
+        """What people see of it: columns with a title, but for those that are empty."""
         kept = [i for i, column in enumerate(self.columns) if column.title and not self._is_empty(i)]
         rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
         return Table(self.title, tuple(self.columns[i] for i in kept), rows, self.key)
@@ -113,7 +111,7 @@ class Table:
         return pd.DataFrame({self.columns[i].key: _series([row[i].value for row in self.rows]) for i in kept})
 
     def _is_empty(self, i: int) -> bool:
-        return self.columns[i].sparse and all(row[i].text in ("", NONE) for row in self.rows)
+        return i > 0 and bool(self.rows) and all(row[i].text in ("", NONE) for row in self.rows)
 
 
 def _series(values: Sequence[Value]) -> "pd.Series[Any]":
@@ -145,7 +143,7 @@ def times(title: str, read: Callable[[R], Timing | None], **more: Any) -> list[C
 
     return [
         Column(title, part("median_ms"), "median_ms", write=lambda row: milliseconds(read(row)), **more),
-        Column("samples", part("count"), "samples", sparse=True),
+        Column("samples", part("count"), "samples"),
         raw("low_95_ms", part("low_ms")),
         raw("high_95_ms", part("high_ms")),
     ]

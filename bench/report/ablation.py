@@ -49,8 +49,7 @@ HEADERS = {
 INTRO = """\
 The paper's columns as it prints them; the last three are measured here. Parameters are counted from the network of each
 row (in Table 8 the teacher), whether it was trained or not. What was trained here holds for the budget beside it and
-for no other; a row that nobody trained has the command that does it, at the paper's budget if no smaller one is
-given."""
+for no other."""
 # Names that `train/ablation.py` gives its runs: table and row, then the budget, so that budgets never mix.
 RUN = re.compile(r"(table[3-8])_row(\d+)_")
 
@@ -58,11 +57,23 @@ Runs = Mapping[int, Sequence[TrainingRecord]]  # number of a row, from 1 -> its 
 
 
 def ablation_section(device: DeviceRecords, trainings: Sequence[TrainingRecord]) -> Section:
-    """The report's section."""
-    parts: list[Part] = [INTRO]
-    for table, runs in _runs(trainings).items():
-        parts += [f"### {title(table)}", ablation_table(table, runs, _parameters(device, table))]
-    return Section("ablation", "Ablations: Tables 3 to 8", [*parts, Data(score_table(device, trainings))])
+    """The report's section: the tables of which a row was trained, and the commands for the other rows."""
+    parts: list[Part] = []
+    for table, runs in (every := _runs(trainings)).items():
+        if runs:
+            parts += [f"### {title(table)}", ablation_table(table, runs, _parameters(device, table))]
+    missing = [_untrained(table, runs) for table, runs in every.items()]
+    if parts:
+        parts = [INTRO, *parts, Data(score_table(device, trainings))]
+    return Section("ablation", "Ablations: Tables 3 to 8", parts, [line for line in missing if line])
+
+
+def _untrained(table: str, runs: Runs) -> str:
+    rows = [number for number in range(1, len(read(table)) + 1) if not runs.get(number)]
+    if not rows:
+        return ""
+    which = f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))}"
+    return f"- {title(table)}: {which} not trained here: `{command(table, rows[0])}`{', and so on' * (len(rows) > 1)}"
 
 
 def title(table: str) -> str:
@@ -89,7 +100,7 @@ OURS: tuple[Column[_Row], ...] = (
     Column("Parameters, measured", lambda r: r.parameters, "parameters"),
     Column(
         "Trained here: PSNR Y (dB) / SSIM",
-        lambda r: _scores(r.run) if r.run else command(r.table, r.number),
+        lambda r: _scores(r.run) if r.run else None,
         "trained_here",
         text=True,
     ),

@@ -7,13 +7,13 @@ from bench.core.identity import slug
 from bench.core.statistics import interval_of, mean
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import interval, option_text, without_paths
-from bench.report.attribution_plot import draw_fields, draw_lams
-from bench.report.document import Data, Drawing, Part, Section
+from bench.report.attribution_pictures import field_chart, field_gallery, lam_gallery
+from bench.report.document import Data, Part, Section
 from bench.studies.attribution.attribution_record import FieldImage, FieldRecord, LamRecord
 from bench.studies.attribution.map import diffusion_index, gini, normalised
 
 Estimate = tuple[float, float | None, float | None]  # a mean and its interval
-FIELD_PLOT = "receptive_field.png"
+FIELD = "receptive_field"  # names its files
 LAM_INTRO = """\
 Local attribution maps (Gu and Dong, CVPR 2021) by `bench/attribution.py`: how much each LR pixel contributes to the
 detail inside one patch of the output, by gradients integrated from the blurred image to the image. Diffusion index
@@ -31,27 +31,21 @@ def attribution_section(lams: Sequence[LamRecord], fields: Sequence[FieldRecord]
     parts: list[Part] = []
     if lams:
         parts += [LAM_INTRO, lam_table(lams, "attribution")]
-        for name, group in lam_groups(lams).items():
-            shows = f"Attribution of networks on {group[0].image}, patch {patch_text(group[0])}"
-            parts.append(Drawing(name, shows, draw_lams(group, [r.network.label for r in group])))
-        parts.append("Upper row: the map, square root of its absolute value; lower row: area of contribution.")
+        parts += [lam_gallery(group, key) for key, group in lam_groups(lams).items()]
         parts.append("\n".join(dict.fromkeys(f"- {r.image}: {without_paths(note)}" for r in lams for note in r.notes)))
     if fields:
-        figure = Drawing(
-            FIELD_PLOT, "Effective receptive field", draw_fields(fields, [r.network.label for r in fields])
-        )
-        parts += [FIELD_INTRO, field_table(fields), figure, Data(radius_table(fields))]
-        parts.append("Left: share of the absolute gradient within a distance; right: where it lies, logarithmic.")
+        parts += [FIELD_INTRO, field_table(fields), field_chart(fields, FIELD), field_gallery(fields, f"{FIELD}_maps")]
+        parts.append(Data(radius_table(fields)))
     return Section("attribution", "Attribution", parts)
 
 
 def lam_groups(lams: Sequence[LamRecord]) -> dict[str, list[LamRecord]]:
-    """File name of a figure -> the maps in it, which are of one image, patch and path."""
+    """Name of a figure's files -> the maps in it, which are of one image, patch and path."""
     groups: dict[str, list[LamRecord]] = {}
     for r in lams:
         patch = f"{r.patch.x}_{r.patch.y}_{r.patch.size}"
         stem, number = "__".join(map(slug, ["lam", r.image, patch])), 1
-        while (name := f"{stem}__{number}.png" if number > 1 else f"{stem}.png") in groups:
+        while (name := f"{stem}__{number}" if number > 1 else stem) in groups:
             first = groups[name][0]
             if (first.lr_png, first.path) == (r.lr_png, r.path):
                 break

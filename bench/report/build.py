@@ -14,10 +14,12 @@ import argparse
 from collections.abc import Sequence
 
 from bench.core.record_file import write_files
-from bench.report import page, plots, summary
+from bench.report import page, summary
+from bench.report.charts.points import plotted_dataset
+from bench.report.charts.quality import quality_charts
 from bench.report.contents import DeviceReport
-from bench.report.cost_plots import PLOT, draw_costs
 from bench.report.differences import known_differences
+from bench.report.document import files as files_of_parts
 from bench.report.explain import NEEDS_RECORDS, Finding, judge
 from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Loaded, load
@@ -83,7 +85,7 @@ def _contents(device: DeviceRecords, studies: Studies, paper: bool) -> DeviceRep
     return DeviceReport(
         device,
         studies,
-        dataset=plots.plotted_dataset(device),
+        charts=tuple(quality_charts(device, plotted_dataset(device), {})),
         tables=tuple(table for table in tables if paper or any(one.file for one in table.found)),
         sections=tuple(others),
         drawn=tuple(drawn),
@@ -93,14 +95,11 @@ def _contents(device: DeviceRecords, studies: Studies, paper: bool) -> DeviceRep
 
 
 def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str, bytes]:
-    device, dataset = report.device, report.dataset
+    device = report.device
     files = {"report.md": page.device_page(report, left_out).encode()}
     for section in (*report.tables, summary.measured_section(device)):
         files |= section.files()
-    drawn = plots.draw(plots.quality_points(device, dataset), dataset, device.label)
-    files |= {f"figure1.{kind}": data for kind, data in drawn.items()}
-    if costs := draw_costs(device, dataset):
-        files[PLOT] = costs
+    files |= files_of_parts(report.charts)
     return files | dict(report.study_files)
 
 

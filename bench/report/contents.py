@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.report.charts.chart import Chart
 from bench.report.document import Section
 from bench.report.explain import Finding
 from bench.report.lookup import DeviceRecords
@@ -15,7 +16,7 @@ class DeviceReport:
     """The finished parts of one device's report.
 
     Attributes:
-        dataset: of the figure.
+        charts: of quality against cost, on the data set of the figure.
         sections: of the studies.
         drawn: those that the HTML page shows in a way of its own.
         study_files: name -> content, the figures that `sections` and `drawn` show among them.
@@ -23,7 +24,7 @@ class DeviceReport:
 
     device: DeviceRecords
     studies: Studies
-    dataset: str
+    charts: tuple[Chart, ...]
     tables: tuple[PaperTable, ...]
     sections: tuple[Section, ...]
     drawn: tuple[Section, ...]

@@ -8,12 +8,13 @@ from bench.core.identity import slug
 from bench.core.statistics import in_db
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import number, option_text, without_paths
-from bench.report.crops_plot import draw_crops
-from bench.report.document import Drawing, Part, Section
+from bench.report.charts.gallery import Gallery, Picture, enlarged, pixels_of
+from bench.report.document import Part, Section
 from bench.report.headline import MODELS
 from bench.studies.crops.crops_record import Chosen, CropRecord, Place
 
 REFERENCE = "bicubic"
+SIDE = 256  # pixels of a picture, about
 TRUTH = "Ground truth"
 INTRO = """\
 The same piece of an image by each network, by `bench/crops.py`, on 8-bit output; PSNR is of the piece alone, without a
@@ -33,11 +34,11 @@ class CropGroup:
     records: tuple[CropRecord, ...]
 
     @property
-    def file_name(self) -> str:
-        """Of its figure."""
+    def key(self) -> str:
+        """Names its figure's files."""
         p = self.place
         parts = ["crops", p.dataset, p.image, f"{p.x}_{p.y}_{p.size}", p.hr_sha256[:6], p.lr_sha256[:6]]
-        return "__".join(map(slug, parts)) + ".png"
+        return "__".join(map(slug, parts))
 
 
 def crop_groups(crops: Sequence[CropRecord]) -> list[CropGroup]:
@@ -117,13 +118,21 @@ def crops_section(crops: Sequence[CropRecord]) -> Section:
     """The report's section."""
     parts: list[Part] = [INTRO]
     for group in crop_groups(crops):
-        shows = f"{group.place.text}: {', '.join([*(r.network.label for r in group.records), 'ground truth'])}"
-        parts += [f"### {group.place.text}", why(group.chosen), Drawing(group.file_name, shows, _draw(group))]
+        parts += [f"### {group.place.text}", crop_gallery(group)]
     notes = dict.fromkeys(f"- {r.place.image}: {without_paths(note)}" for r in crops for note in r.notes)
     return Section("crops", "Crops side by side", [*parts, crop_table(crops), "\n".join(notes)])
 
 
-def _draw(group: CropGroup) -> bytes:
-    titles = [f"{r.network.label}\n{psnr_text(r.psnr_y)} / {psnr_text(r.psnr_rgb)} dB" for r in group.records]
-    pictures = [*(r.sr_png for r in group.records), group.records[0].hr_png]
-    return draw_crops(pictures, [*titles, f"{TRUTH}\nPSNR Y / RGB"])
+def crop_gallery(group: CropGroup) -> Gallery:
+    """The networks' crops and the ground truth, magnified without smoothing."""
+    shots = [(r.network.label, r.sr_png, f"{psnr_text(r.psnr_y)} / {psnr_text(r.psnr_rgb)} dB") for r in group.records]
+    shots.append((TRUTH, group.records[0].hr_png, "PSNR Y / RGB"))
+    pictures = tuple(Picture(name, enlarged(pixels_of(png), SIDE), figures) for name, png, figures in shots)
+    best = max(group.records, key=lambda r: in_db(r.psnr_y))
+    return Gallery(
+        group.key,
+        group.place.text,
+        pictures,
+        f"The same piece by each network, 8-bit output. {why(group.chosen)}",
+        f"The highest PSNR of Y here is {best.network.label}'s, {psnr_text(best.psnr_y)} dB.",
+    )

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 
 from bench.core.render import to_csv, to_latex, to_markdown
 from bench.core.table import Table
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A picture: its file's name, what it shows in words, and the PNG."""
-
-    file: str
-    shows: str
-    data: bytes
+from bench.report.charts.chart import Chart
+from bench.report.charts.gallery import Gallery, draw_gallery
+from bench.report.charts.printed import draw
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class Fold:
     parts: Sequence["Part"]
 
 
-Part = str | Table | Drawing | Data | Fold  # a text is Markdown
+Part = str | Table | Chart | Gallery | Data | Fold  # a text is Markdown
 
 
 @dataclass(frozen=True)
@@ -43,11 +37,14 @@ class Section:
 
     Attributes:
         key: names its page, `key`.md; "" for a section without a page of its own.
+        parts: () for a section that has nothing to show yet.
+        missing: what was not measured, a Markdown line each, with the command that measures it.
     """
 
     key: str
     title: str
     parts: Sequence[Part]
+    missing: Sequence[str] = ()
 
     @property
     def body(self) -> str:
@@ -61,8 +58,11 @@ class Section:
 
     def files(self) -> dict[str, bytes]:
         """Name -> content of its page, its tables and its figures."""
-        pages = {f"{self.key}.md": f"# {self.title}\n\n{self.body}".encode()} if self.key else {}
-        return pages | files(self.parts)
+        if not self.parts:
+            return {}
+        missing = "\n\n## What is missing\n\n" + "\n".join(self.missing) + "\n" if self.missing else ""
+        page = f"# {self.title}\n\n{self.body}{missing}".encode()
+        return ({f"{self.key}.md": page} if self.key else {}) | files(self.parts)
 
 
 def markdown(parts: Sequence[Part]) -> str:
@@ -74,8 +74,8 @@ def _markdown(part: Part) -> str:
     match part:
         case Table():
             return to_markdown(part)
-        case Drawing():
-            return f"![{part.shows}]({part.file})"
+        case Chart() | Gallery():
+            return f"![{part.title}]({part.key}.png)\n\n**{part.title}.** {part.conclusion} {part.caption}"
         case Fold():
             return f"<details><summary>{part.summary}</summary>\n\n{markdown(part.parts).rstrip()}\n\n</details>"
         case Data():
@@ -85,11 +85,12 @@ def _markdown(part: Part) -> str:
 
 
 def files(parts: Sequence[Part]) -> dict[str, bytes]:
-    """Name -> content of every figure, and of every table that has a key: as LaTeX, and its raw values as CSV."""
+    """Name -> content of every figure (PNG, PDF) and table that has a key (LaTeX, and its raw values as CSV)."""
     found: dict[str, bytes] = {}
     for part in each(parts):
-        if isinstance(part, Drawing):
-            found[part.file] = part.data
+        if isinstance(part, Chart | Gallery):
+            drawn = draw(part) if isinstance(part, Chart) else draw_gallery(part)
+            found |= {f"{part.key}.{kind}": data for kind, data in drawn.items()}
         elif isinstance(part, Data):
             found[f"{part.table.key}.csv"] = to_csv(part.table).encode()
         elif isinstance(part, Table) and part.key:

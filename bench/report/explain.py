@@ -121,6 +121,12 @@ class Finding:
         """What no record answers."""
         return [c.number.query for c in self.citations if c.found is None]
 
+    @property
+    def needs(self) -> list[str]:
+        """The commands that measure what is missing, as one Markdown line; none where nothing is."""
+        wanted = dict.fromkeys(f"`{commands.fill([q])}`{commands.remark(q)}" for q in self.missing)
+        return [f"- ({self.known.key}) {self.known.title}: {'; '.join(wanted)}"] if wanted else []
+
 
 def exactly(says: str, key: str, value: float) -> Expectation:
     return Expectation(says, lambda n: n[key], value, value)
@@ -175,10 +181,7 @@ def finding_section(finding: Finding) -> Section:
         d = _difference(known)
         parts.append(f"**Difference** ({d.says}): {number(finding.difference, d.decimals)} {d.unit}".rstrip() + ".")
         parts.append(Table.of("What must hold", CHECKS, finding.outcomes))
-    if finding.missing:
-        wanted = dict.fromkeys(f"`{commands.fill([q])}`{commands.remark(q)}" for q in finding.missing)
-        parts.append("**Needs records.** " + "; ".join(wanted))
-    return Section("", f"({known.key}) {known.title}", parts)
+    return Section("", f"({known.key}) {known.title}", parts, finding.needs)
 
 
 def _cited(citation: Citation) -> str:

@@ -5,18 +5,21 @@ from collections.abc import Sequence
 from bench.core.table import Column, Table, words
 from bench.report import summary
 from bench.report.contents import DeviceReport
-from bench.report.cost_plots import COSTS, PLOT, cost_points
 from bench.report.document import Fold, Part, Section, markdown
 from bench.report.explain import Finding, finding_section
 from bench.report.headline import headline_section
 from bench.report.lookup import DeviceRecords
+from bench.report.missing import missing_markdown
 from bench.report.trust import LeftOut
 
 CONVENTIONS = """\
 How to read the numbers:
 
-- **As published** is what the paper's and the challenge's scripts print; **complete** counts everything that runs.
-- FLOPs as published: fvcore, a multiply-add is 1. FLOPs complete: a multiply-add is 2. MACs: multiply-adds only.
+- Three FLOP counts, of which none is a share of another. **As published**: what the paper's and the challenge's scripts
+  print; fvcore, a multiply-add is 1, and what fvcore has no rule for or cannot see counts nothing. **fvcore, nothing
+  hidden**: the same rules with fused and hidden parts written out. **Complete**: everything that runs, a multiply-add
+  is 2, so that a network of convolutions has twice its published count and hides nothing. **Hidden**: the share of the
+  work that is in no published count. MACs: multiply-adds only.
 - Time: warm passes in fp32, median with its 95 % bootstrap interval (none below 6 samples: "few samples"); where two
   intervals overlap, or a network has none, the order is unresolved. An interval speaks for one process and leaves out
   what changes from one process to the next.
@@ -34,15 +37,14 @@ def device_page(report: DeviceReport, left_out: Sequence[LeftOut]) -> str:
                 _scope(device),
                 CONVENTIONS,
                 headline_section(device).markdown,
-                _figure(device, report.dataset),
+                f"## Quality against cost\n\n{markdown(report.charts).rstrip()}",
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
                 "hold every record with every figure."
                 + ("" if report.tables else " Nothing of the paper's tables was measured (`--paper` shows them)."),
                 *(f"### {t.title}\n\n{_demote(markdown(t.short or t.parts)).rstrip()}" for t in report.tables),
-                *(section.markdown for section in (*report.drawn, *report.sections)),
+                *(section.markdown for section in (*report.drawn, *report.sections) if section.parts),
                 *([_explanations(report.findings)] if report.findings else []),
-                f"## What is missing\n\nSkipped by the measurements:\n\n{summary.skipped_markdown(device)}\n\n"
-                "What the tables and explanations miss stands below each, with its command.",
+                f"## What is missing\n\n{missing_markdown(report)}",
                 left_out_markdown(left_out),
             ]
         )
@@ -77,18 +79,6 @@ def _scope(device: DeviceRecords) -> str:
     columns: list[Column[tuple[str, str]]] = [words("Measured", lambda f: f[0]), words("Value", lambda f: f[1])]
     environment = Fold("Environment", [summary.environment_table(device.measured)])
     return Section("", "What was measured", [Table.of("What was measured", columns, facts), environment]).markdown
-
-
-def _figure(device: DeviceRecords, dataset: str) -> str:
-    text = (
-        f"## Quality against size\n\n![PSNR of Y on {dataset} against parameters](figure1.png)\n\n"
-        f"After the paper's Figure 1: PSNR of Y (dB) on {dataset} against parameters (thousands). Networks without "
-        "parameters and variants by option are left out."
-    )
-    if not any(cost_points(device, dataset, figure, scale) for figure, scale, _ in COSTS):
-        return text
-    caption = "The same against complete FLOPs, time and memory, measured points only:"
-    return f"{text}\n\n{caption}\n\n![PSNR of Y on {dataset} against cost]({PLOT})"
 
 
 def _explanations(findings: Sequence[Finding]) -> str:

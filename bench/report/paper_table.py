@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.core.table import Column, Table, words
 from bench.report import commands
-from bench.report.document import Data, Fold, Part, Section
+from bench.report.document import Data, Part, Section
 from bench.report.lookup import DeviceRecords, needs_own_weights
 from bench.report.reproduction import Network, Quantity, Reproduction, compare_with_paper, reproduction_table
 
@@ -47,10 +47,14 @@ def paper_table(
     parts: Iterable[Part],
     found: Sequence[Reproduction],
     short: Sequence[Part] = (),
+    wanted: Sequence[Reproduction] | None = None,
 ) -> PaperTable:
-    """The section, whose CSV has a line a comparison."""
+    """The section, whose CSV has a line a comparison. `wanted`: those whose cells should not stay empty; None: all."""
     kept = [part for part in parts if part]
-    return PaperTable(key, title, [*kept, Data(reproduction_table(title, key, device, found))], tuple(found), short)
+    data = Data(reproduction_table(title, key, device, found))
+    return PaperTable(
+        key, title, [*kept, data], missing_lines(found if wanted is None else wanted), tuple(found), short
+    )
 
 
 def side_by_side(
@@ -72,7 +76,7 @@ def side_by_side(
         "devices as well as code."
     )
     table = Table.of(title, columns, lines, key)
-    return paper_table(device, key, title, [intro, table, conventions, *missing_notes(found)], found)
+    return paper_table(device, key, title, [intro, table, conventions], found)
 
 
 def reproduction_columns(i: int, group: str) -> list[Column[Line]]:
@@ -95,16 +99,14 @@ def measured_text(one: Reproduction) -> str:
     return one.measured_text if one.network.model else NOT_MEASURED
 
 
-def missing_notes(found: Sequence[Reproduction]) -> list[Part]:
-    """A list of the empty measured cells, each with the command that fills it; nothing where none is empty."""
+def missing_lines(found: Sequence[Reproduction]) -> list[str]:
+    """The empty measured cells, each with the command that fills it; nothing where none is empty."""
     empty: dict[str, list[Reproduction]] = {}
     for one in found:
         if one.measured is None and one.network.model:
             # Networks share a command, but for those that need a weights file of the user's.
             model = one.network.model if needs_own_weights(one.network.model) else ""
             empty.setdefault(commands.fill([replace(one.query, model=model)]), []).append(one)
-    if not empty:
-        return []
     lines = []
     for group in empty.values():
         names = "; ".join(dict.fromkeys(one.quantity.name for one in group))
@@ -113,4 +115,4 @@ def missing_notes(found: Sequence[Reproduction]) -> list[Part]:
         lines.append(f"- {labels}: {names}: `{commands.fill(queries)}`{commands.remark(queries[0])}")
     unscored = {c.network.model for c in found if c.measured is None and c.quantity.figure.startswith("quality.")}
     lines += [f"- {note}" for model, note in NETWORK_NOTES.items() if model in unscored]
-    return [Fold("Empty cells, and what fills them", ["\n".join(lines)])]
+    return lines

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from bench.core.table import Column, R, Table, raw, words
 from bench.core.wording import MEBI, NONE, number, threads_text, time_decimals, with_options
-from bench.report.document import Data, Drawing, Fold, Part, Section
-from bench.report.roofline_plot import draw_roofline
+from bench.report.document import Data, Fold, Part, Section
+from bench.report.roofline_chart import roofline_chart
 from bench.studies.roofline.costs import Cost, cost, costs_by_kind, fused_floor_ms
 from bench.studies.roofline.roofline_record import LayerOp, RooflineRecord
 
@@ -26,10 +26,11 @@ its own, and compare with no other section's; weights are random, sizes are not.
 
 def roofline_section(records: Sequence[RooflineRecord]) -> Section:
     """The report's section."""
+    chart = roofline_chart(records, titles(records))
     parts: list[Part] = [
         INTRO,
         f"All at {common_settings(records)}.",
-        Drawing("roofline.png", "Roofline", draw_roofline(records, titles(records))),
+        *([chart] if chart else []),
         network_table(records),
         _said(records),
         "By layer type:",

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from bench.core.identity import slug
 from bench.core.table import Column, Table, Value, raw, words
 from bench.core.wording import MEBI, NONE, milliseconds, threads_text, without_paths
-from bench.report.document import Data, Drawing, Fold, Part, Section
-from bench.report.scan_plot import draw_scan
+from bench.report.document import Data, Fold, Part, Section
+from bench.report.scan_chart import scan_charts
 from bench.studies.scan.figures import BASELINES, Row, copy_rate, least_bytes, rows, timed_apart, worst_errors
 from bench.studies.scan.scan_record import ScanCell, ScanLeftOut, ScanRecord
 
@@ -29,11 +29,10 @@ def scan_section(records: Sequence[ScanRecord]) -> Section:
     parts: list[Part] = [INTRO + (GPU_INTRO if gpu else "")]
     for record in records:
         title = settings_text(record)
-        figure = draw_scan(record, f"{record.settings.device_name}, {title}")
         floor = copy_rate(record.machine) / 1e9
         parts += [
             f"**{title}.** Copy rate {floor:,.1f} GB/s.{_rivals_text(record)}",
-            Drawing(_plot_name(record), f"Time of the selective scan against its length, {title}", figure),
+            *scan_charts(record, _key(record), title),
             Fold("Every cell", [time_table(record)]),
         ]
         if errors := error_table(record):
@@ -53,10 +52,10 @@ def settings_text(record: ScanRecord) -> str:
     return f"{s.precision}{threads}, d = {s.channels}, n = {s.state}"
 
 
-def _plot_name(record: ScanRecord) -> str:
+def _key(record: ScanRecord) -> str:
     s = record.settings
     threads = f"_{s.threads}t" if s.threads else ""
-    return slug(f"scan_{s.precision}{threads}_d{s.channels}_n{s.state}") + ".png"
+    return slug(f"scan_{s.precision}{threads}_d{s.channels}_n{s.state}")
 
 
 def _speedup(name: str, row: Row) -> float | None:
@@ -70,7 +69,7 @@ TIMES: tuple[Column[Row], ...] = (
     words("backend", lambda row: row.measurement.backend),
     Column("time [ms]", lambda row: row.timing.median_ms, write=lambda row: milliseconds(row.timing)),
     Column("IQR [ms]", lambda row: row.timing.iqr_ms, decimals=3),
-    *(Column[Row](f"x {name}", partial(_speedup, name), decimals=2, sparse=True) for name in BASELINES),
+    *(Column[Row](f"x {name}", partial(_speedup, name), decimals=2) for name in BASELINES),
     Column("share of floor [%]", lambda row: 100 * row.share_of_bytes, decimals=1),
 )
 GPU_TIMES: tuple[Column[Row], ...] = (

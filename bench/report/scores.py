@@ -148,7 +148,7 @@ SCORES: tuple[Column[_Row], ...] = (
     Column("FLOPs as published (G)", lambda r: getattr(r.counts, "flops_published", None), "flops_published", 2, 1e-9),
     Column("FLOPs complete (GFLOP)", lambda r: getattr(r.counts, "flops", None), "flops_complete", 1, 1e-9),
     words("Gate", lambda r: r.result.gate, "gate"),
-    words("Remark", lambda r: r.result.reason, "reason", sparse=True),
+    words("Remark", lambda r: r.result.reason, "reason"),
     raw("record", lambda r: r.found.file),
 )
 

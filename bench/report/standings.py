@@ -1,27 +1,22 @@
 """The standings of a challenge's teams: scores and ranks, what they depend on, counts, and remarks."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from bench.core.statistics import summarise
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import MEBI, NONE, without_paths
 from bench.counts.text import vanished_lines
-from bench.report.document import Drawing, Part, Section
-from bench.report.plots import DPI, MEASURED, STYLE
+from bench.report.charts.chart import BOTTOM, MEASURED, PUBLISHED, TOP, Axis, Chart, Mark, Series
+from bench.report.document import Part, Section
 from bench.report.ranking import SENSITIVITY, median_text, rank_columns, sensitivity_table
 from bench.report.teams import COUNTS, HOOKS_NOTE, agreed, agreement, baseline, entry, psnr, published_flops, team_name
 from bench.score import RULES, Baseline, Entry, Ranked, Rule, rank
 from bench.studies.challenge.team_record import TeamRecord
 
-PLOT = "ranking.png"
+ROW, NAMES = 11.0, 88.0  # points of the chart of scores: a team, and the room for names
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ def standings_section(of: Standings) -> Section:
     """A page of its own, with its table and, where anything was timed, a figure."""
     parts: list[Part] = [scope_text(of)]
     if of.scored:
-        parts.append(Drawing(PLOT, "Scores with their intervals", _plot(of.scored, of.rule)))
+        parts.append(score_chart(of))
     parts.append(standings_table(of, key="ranking"))
     if changed := sensitivity_table(of.entries, of.rule, of.over, "Team"):
         parts += ["## What the ranking depends on", SENSITIVITY, changed]
@@ -173,22 +168,31 @@ def _remarks(records: Sequence[TeamRecord]) -> str:
     return "## Remarks\n\n" + "\n".join(lines)
 
 
-def _plot(scored: Sequence[Ranked], rule: Rule) -> bytes:
+def score_chart(of: Standings) -> Chart:
     """Scores with their intervals, best on top."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.2 + 0.28 * len(scored)), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
-        for place, result in enumerate(scored):
-            score = result.score or 0.0
-            low, high = result.low or score, result.high or score
-            axes.plot([low, high], [place, place], color=MEASURED, linewidth=4, alpha=0.4, solid_capstyle="butt")
-            axes.plot(score, place, "D", color=MEASURED, markersize=5, fillstyle="none" if result.reason else "full")
-        axes.set_yticks(range(len(scored)), [f"{r.name}  {r.rank_text}" for r in scored])
-        axes.invert_yaxis()
-        axes.set_xscale("log")
-        axes.set_xlabel(f"score by the rule of {rule.year}, 95 % interval; lower is better, log scale")
-        axes.grid(axis="x", alpha=0.3)
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
-    return content.getvalue()
+
+    def mark(place: int, result: Ranked) -> Mark:
+        score = result.score or 0.0
+        facts = (("", result.name), ("Score", f"{score:.2f}"), ("Rank", result.rank_text or result.reason))
+        return Mark(score, -place, facts=facts, span=(result.low or score, result.high or score))
+
+    places = list(enumerate(of.scored))
+    ranked = tuple(mark(place, result) for place, result in places if not result.reason)
+    others = tuple(mark(place, result) for place, result in places if result.reason)
+    first = [result.name for result in of.scored if not result.reason and result.rank_text.split("-")[0] == "1"]
+    best = f"First, or not told apart from it: {', '.join(first)}." if first else "No team has a rank."
+    made = [
+        Series(MEASURED, "ranked", ranked, "diamond"),
+        Series(PUBLISHED, "without a rank", others, "diamond", False),
+    ]
+    return Chart(
+        "ranking",
+        f"Scores by the rule of {of.rule.year}",
+        Axis("Score, lower is better", log=True),
+        Axis("", ticks=tuple((-float(place), f"{r.name}  {r.rank_text}") for place, r in places)),
+        tuple(series for series in made if series.marks),
+        "A team a line, with its rank or range of ranks, and the 95 % interval of its score.",
+        best,
+        height=TOP + BOTTOM + ROW * max(2, len(places)),
+        left=NAMES,
+    )

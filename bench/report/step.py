@@ -73,10 +73,7 @@ STEPS: tuple[Column[_Row], ...] = (
     words("backend", lambda r: r.measurement.backend, "backend"),
     Column("batch", lambda r: r.measurement.batch, "batch"),
     *times("time [ms]", lambda r: r.timing),
-    *(
-        Column[_Row](f"x {name}", partial(_speedup, name), f"speedup_{name}", decimals=2, sparse=True)
-        for name in BASELINES
-    ),
+    *(Column[_Row](f"x {name}", partial(_speedup, name), f"speedup_{name}", decimals=2) for name in BASELINES),
     Column("memory [MiB]", lambda r: r.peak_bytes, "peak_bytes", 0, MEBI),
     raw("error", lambda r: without_paths(r.measurement.error)),
     raw("record", lambda r: r.record.file_name),

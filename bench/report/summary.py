@@ -218,6 +218,11 @@ def _with(device: DeviceRecords, part: str) -> list[Measured]:
 
 
 def skipped_markdown(device: DeviceRecords) -> str:
+    """Measurements that were not made."""
+    return "\n".join(skipped_lines(device)) or "Nothing was skipped."
+
+
+def skipped_lines(device: DeviceRecords) -> list[str]:
     """Measurements that were not made: reason, estimate and command; each once."""
     lines = dict.fromkeys(
         f"- **{network_label(m.record)}**, {s.what}: {without_paths(s.reason)}"
@@ -226,7 +231,7 @@ def skipped_markdown(device: DeviceRecords) -> str:
         for m in device.measured
         for s in m.record.skipped
     )
-    return "\n".join(lines) or "Nothing was skipped."
+    return list(lines)
 
 
 def environment_table(measured: Sequence[Measured]) -> Table:

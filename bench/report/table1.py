@@ -7,7 +7,7 @@ from bench.core.table import Column, Table, words
 from bench.core.wording import with_options
 from bench.report.document import Part
 from bench.report.lookup import DeviceRecords, canonical, is_of_own_weights
-from bench.report.paper_table import Line, PaperTable, measured_text, missing_notes, paper_table, reproduction_columns
+from bench.report.paper_table import Line, PaperTable, measured_text, paper_table, reproduction_columns
 from bench.report.published import read
 from bench.report.reproduction import Network, Quantity, compare_with_paper
 from bench.report.table1_notes import count_note, reported_notes, score_note
@@ -77,10 +77,9 @@ def table1(device: DeviceRecords) -> PaperTable:
         lambda line: line.found[2].measured,
         decimals=2,
         source=lambda line: line.found[2].file,
-        sparse=True,
     )
     method: Column[Line] = words("Method", lambda line: line.name)
-    columns = [method, *reproduction_columns(0, "Thousands"), exact, flops, words("Why", count_note, sparse=True)]
+    columns = [method, *reproduction_columns(0, "Thousands"), exact, flops, words("Why", count_note)]
     parameters: list[Part] = ["### Parameters", Table.of("Table 1: parameters", columns, counts, "table1_parameters")]
     found = [one for line in counts for one in line.found]
     scored: list[Part] = []
@@ -88,7 +87,7 @@ def table1(device: DeviceRecords) -> PaperTable:
     for dataset in DATASETS:
         lines = _lines(device, networks, (PSNR[dataset], SSIM[dataset]))
         columns = [method, *reproduction_columns(0, "PSNR"), *reproduction_columns(1, "SSIM")]
-        columns.append(words("Why", lambda line: "; ".join(filter(None, map(score_note, line.found))), sparse=True))
+        columns.append(words("Why", lambda line: "; ".join(filter(None, map(score_note, line.found)))))
         table = Table.of(f"Table 1: {dataset}", columns, lines, f"table1_{dataset.lower()}")
         found += [one for line in lines for one in line.found]
         if any(one.file for line in lines for one in line.found):
@@ -97,12 +96,12 @@ def table1(device: DeviceRecords) -> PaperTable:
             unscored[dataset] = [f"### {dataset}", table]
     published = [c for c in found if c.network.model in measured_models and not c.network.options]
     wanted = [c for c in published if c.quantity is not FLOPS_720P]  # a convention that the paper does not use
-    notes: list[Part] = [reported_notes(device, found), *missing_notes(wanted)]
+    notes: list[Part] = [reported_notes(device, found)]
     names = ", ".join(unscored)
     elsewhere = f"Nothing was measured on {names}; the paper's values are in `table1.md`." * bool(names)
     whole = [intro, *parameters, *scored, *(part for parts in unscored.values() for part in parts), *notes]
     short = [part for part in (intro, *parameters, *scored, elsewhere, *notes) if part]
-    return paper_table(device, "table1", "Table 1: classic methods", whole, found, short)
+    return paper_table(device, "table1", "Table 1: classic methods", whole, found, short, wanted)
 
 
 def _lines(device: DeviceRecords, networks: Sequence[Network], quantities: Sequence[Quantity]) -> list[Line]:

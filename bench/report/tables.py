@@ -3,7 +3,7 @@
 from bench.core.table import Column, Table, words
 from bench.core.wording import MEBI
 from bench.report.lookup import DeviceRecords
-from bench.report.paper_table import Line, PaperTable, missing_notes, paper_table, reproduction_columns, side_by_side
+from bench.report.paper_table import Line, PaperTable, paper_table, reproduction_columns, side_by_side
 from bench.report.published import PublishedRow, find, read
 from bench.report.reproduction import Network, Quantity, compare_with_paper
 from bench.report.variants import published_variants
@@ -173,4 +173,4 @@ def parameter_table(device: DeviceRecords) -> PaperTable:
     title, key = "Parameter counts of Tables 3, 4, 5 and 8", "table_parameters"
     text = "All parameters, trainable or not. The networks are DVMSR with the classical upsampler (`pixelshuffle`)."
     found = [one for line in lines for one in line.found]
-    return paper_table(device, key, title, [Table.of(title, columns, lines, key), text, *missing_notes(found)], found)
+    return paper_table(device, key, title, [Table.of(title, columns, lines, key), text], found)

@@ -1,19 +1,16 @@
 """The section on training runs: what each reached with its budget, and its curve, from training records alone."""
 
-import io
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from bench.core.table import Column, Table, raw, words
 from bench.core.training_record import Score, TrainingRecord
 from bench.core.wording import MEBI, difference, option_text, with_options, without_paths
-from bench.report.document import Data, Drawing, Section
+from bench.report.charts.chart import CATEGORIES, GUIDE, Axis, Chart, Mark, Series
+from bench.report.document import Data, Part, Section
 
-PLOT = "training.png"
+DROP = 1.5  # dB below bicubic and every last score, where the axis ends: young networks would flatten all that matters
 INTRO = """\
 Networks trained from scratch by `train/train.py`, each figure with the budget it was reached with: none of them is the
 paper's unless the budget is. Scores are of whole images by the classic protocol, with the weights that were exported.
@@ -70,12 +67,9 @@ VALIDATIONS: tuple[Column[_Row], ...] = (
 
 def training_section(records: Sequence[TrainingRecord]) -> Section:
     """The report's section."""
-    figure = Drawing(PLOT, "PSNR of Y while training", draw_training(records))
-    return Section(
-        "training",
-        "Networks trained here",
-        [INTRO, training_table(records), figure, Data(validation_table(records))],
-    )
+    curves = training_chart(records)
+    parts: list[Part] = [INTRO, training_table(records), *([curves] if curves else []), Data(validation_table(records))]
+    return Section("training", "Networks trained here", parts)
 
 
 def training_table(records: Sequence[TrainingRecord]) -> Table:
@@ -105,27 +99,35 @@ def _bicubic(row: _Row) -> float | None:
     return next((s.y_db for s in row.run.bicubic if s.dataset == row.score.dataset), None)
 
 
-def draw_training(records: Sequence[TrainingRecord]) -> bytes:
-    """PSNR of Y over the steps, a line a run, with bicubic's as a dashed one; PNG."""
-    with mpl.rc_context({"svg.hashsalt": "esr-bench"}):
-        figure = Figure(figsize=(7, 4.2), layout="constrained")
-        axes = figure.subplots()
-        for record in records:
-            points = _first_set(record)
-            axes.plot([s.step for s in points], [s.y_db for s in points], marker="o", markersize=3, label=record.name)
-        level = next((s for record in records for s in record.bicubic), None)
-        if level and math.isfinite(level.y_db):
-            axes.axhline(level.y_db, color="grey", linestyle="--", linewidth=1, label=f"bicubic on {level.dataset}")
-            low = min([level.y_db, *(s.y_db for r in records for s in _first_set(r)[-1:])]) - 1.5
-            axes.set_ylim(bottom=low)  # the first validations of a young network would flatten all that matters
-        axes.set_xlabel("step")
-        axes.set_ylabel("PSNR of Y [dB]")
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()
+def training_chart(records: Sequence[TrainingRecord]) -> Chart | None:
+    """PSNR of Y over the steps, a line a run, with bicubic's as a dashed one; None where nothing was scored."""
+    runs = [(record, points) for record in records if (points := _first_set(record))]
+    if not runs:
+        return None
+    level = next((s for record, _ in runs for s in record.bicubic if math.isfinite(s.y_db)), None)
+    floor = [level.y_db] if level else []
+    low = min([*floor, *(points[-1].y_db for _, points in runs)]) - DROP
+    series = [
+        Series(role, record.name, tuple(Mark(s.step, s.y_db) for s in points if s.y_db >= low), line="solid")
+        for role, (record, points) in zip(CATEGORIES, runs, strict=False)
+    ]
+    steps = [m.x for s in series for m in s.marks]
+    if level:
+        ends = (Mark(min(steps), level.y_db), Mark(max(steps), level.y_db))
+        series.append(Series(GUIDE, f"bicubic on {level.dataset}", ends, shape="", line="dashed"))
+    best, points = max(runs, key=lambda run: run[1][-1].y_db)
+    drawn = f" The first {len(series) - bool(level)} of {len(runs)} runs." if len(runs) > len(CATEGORIES) else ""
+    over = f", {points[-1].y_db - level.y_db:+.2f} dB over bicubic" if level else ""
+    return Chart(
+        "training",
+        "PSNR while training",
+        Axis("Step"),
+        Axis(f"PSNR of Y on {points[0].dataset} (dB)"),
+        tuple(s for s in series if s.marks),
+        f"Validation on whole images of {points[0].dataset}, a point a validation.{drawn}",
+        f"The best of them, {best.name}, ends at {points[-1].y_db:.2f} dB{over}.",
+    )
 
 
 def _first_set(record: TrainingRecord) -> list[Score]:
-    return [s for s in record.scores if s.dataset == record.scores[0].dataset]
+    return [s for s in record.scores if s.dataset == record.scores[0].dataset and math.isfinite(s.y_db)]

@@ -21,7 +21,7 @@ from bench.report.roofline import (
     roofline_section,
     titles,
 )
-from bench.report.roofline_plot import draw_roofline
+from bench.report.roofline_chart import roofline_chart
 from bench.report.studies import load_studies
 from bench.roofline import main
 from bench.studies.roofline.layer_kinds import (
@@ -173,12 +173,18 @@ def test_names_say_what_differs_and_only_that() -> None:
 
 def test_section_csv_and_figure() -> None:
     records = [roofline_record(), roofline_record("RLFN", precision="bf16")]
-    drawn = draw_roofline(records, titles(records))
+    chart = roofline_chart(records, titles(records))
     body = roofline_section(records).body
     assert "All at 256x256, 2 threads." in body
     assert "2.1 times its floor as it runs, bound by memory traffic (75%)" in body
     assert to_csv(layer_data(records)).count("\n") == 1 + 4
-    assert drawn == draw_roofline(records, titles(records))
+    assert chart
+    assert chart.conclusion.startswith("DVMSR, fp32 takes 2.1 times its floor, bound by memory traffic")
+    roofs = [series for series in chart.series if series.line]
+    assert len(roofs) == 2  # each process measured its own
+    level = max(mark.y for mark in roofs[0].marks)
+    assert level == pytest.approx(records[0].rates.flops_per_s / 1e9)
+    assert [series.title for series in chart.series if series.shape == "star"] == titles(records)
 
 
 def test_the_page_has_every_layer_behind_its_record(tmp_path: Path) -> None:
@@ -186,7 +192,7 @@ def test_the_page_has_every_layer_behind_its_record(tmp_path: Path) -> None:
     write_record(roofline_record(), tmp_path / "roofline")
     files = build(load(tmp_path / "records"), load_studies(tmp_path / "records"))
     assert "| convolution " in files["report.md"].decode()
-    assert {"roofline.png", "roofline.csv", "roofline.md"} <= set(files)
+    assert {"roofline.png", "roofline.pdf", "roofline.csv", "roofline.md"} <= set(files)
     page = files["report.html"].decode()
     assert "Layers</caption>" in page
     assert page.count(">relu<") == 2  # in the section's table of slowest layers, and behind the record

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from bench.core.record import Memory
 from bench.core.record_file import read_as
-from bench.report.scaling import exponent, median_ms, peak_bytes, scaling_plot, scaling_section
+from bench.report.scaling import scaling_section
+from bench.report.scaling_chart import exponent, median_ms, peak_bytes, scaling_charts
 from bench.scaling import main
 from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
 from bench.studies.scaling.tiling import run_tiled, spans
@@ -79,7 +80,14 @@ def test_section_plot_and_csv() -> None:
     assert "out of memory" in body
     assert "-0.2500" in body
     assert section.files()["scaling.csv"].count(b"\n") == 11
-    assert scaling_plot(records) == scaling_plot(records)
+    time, memory = scaling_charts(records)
+    assert time.conclusion == "Time grows with pixels to the power of: DVMSR 1.00, DVMSR 2.00 (1 is a cost per pixel)."
+    assert memory.conclusion.startswith("Memory grows with pixels to the power of: DVMSR 1.00")
+    assert "Cross: that size did not run" in time.caption
+    assert "AMD EPYC, 2 threads" in time.caption
+    failed = [series for series in time.series if series.shape == "cross"]
+    assert [mark.x for series in failed for mark in series.marks] == [1024**2] * 2
+    assert scaling_charts([]) == []
 
 
 def test_whole_command(tmp_path: Path) -> None:

@@ -1,21 +1,20 @@
 "use strict";
-// Draws a device's charts when it is first shown, and lets its controls steer all of them.
+// Draws charts when they are first to be seen, and lets a section's controls steer all of its charts.
 
 // logLevel 1: only errors, since an empty layer (no published point, no name found) is no reason to warn.
 const OPTIONS = { logLevel: 1, actions: false, renderer: "svg", ast: true, tooltip: { theme: "plain" } };
-const KINDS = { measured_marks: "measured here", own_marks: "of your own", published_marks: "published" };
-const drawn = new Map();
+const views = new Map(); // the chart's element -> its view, or the promise of it
 
 async function draw(element) {
-  const data = element.querySelector("script");
+  const specification = JSON.parse(element.querySelector("script").textContent);
   const place = element.appendChild(document.createElement("div"));
-  const { view } = await vegaEmbed(place, JSON.parse(data.textContent), {
+  const { view } = await vegaEmbed(place, specification, {
     ...OPTIONS,
     patch: (spec) => {
       for (const mark of spec.marks) {
         if (mark.type !== "symbol") continue;
         mark.encode.update.tooltip = { signal: "datum.hover" };
-        mark.description = `Networks ${KINDS[mark.name] ?? ""}`;
+        mark.description = element.getAttribute("aria-label");
       }
       return spec;
     },
@@ -26,23 +25,48 @@ async function draw(element) {
   return view;
 }
 
-async function drawDevice(device) {
-  if (drawn.has(device)) return;
-  drawn.set(device, []);
-  const dataset = device.querySelector(".dataset");
-  const find = device.querySelector(".find");
-  if (!dataset) return;
-  const views = await Promise.all([...device.querySelectorAll(".chart")].map(draw));
-  drawn.set(device, views);
-  const steer = () => {
-    for (const view of views) view.signal("dataset", dataset.value).signal("find", find.value.trim() && wanted(find.value).source).runAsync();
-    for (const words of device.querySelectorAll(".front-words")) words.hidden = words.dataset.dataset !== dataset.value;
-  };
-  dataset.addEventListener("change", steer);
-  find.addEventListener("input", steer);
-  steer();
+const hiddenAway = (element) => [...ancestors(element)].some((at) => at.hidden || (at.tagName === "DETAILS" && !at.open));
+
+// Every chart below an element that is to be seen now and was not drawn yet.
+async function drawIn(element) {
+  for (const chart of element.querySelectorAll(".chart")) {
+    if (views.has(chart) || hiddenAway(chart)) continue;
+    views.set(chart, draw(chart));
+    await views.get(chart);
+  }
 }
 
-document.addEventListener("device-shown", (event) => drawDevice(event.detail));
-if (devices.length) showDevice(devices[0].id);
-follow();
+// Names are placed once, so that those of the points found lie on nothing; points without a place are told in words.
+async function find(chart, text) {
+  const view = await views.get(chart);
+  if (!view) return;
+  const sought = text.trim() && wanted(text);
+  await view.signal("find", sought ? sought.source : "").runAsync();
+  const rows = JSON.parse(chart.querySelector("script").textContent).data.values;
+  const found = sought ? rows.filter((row) => row.hover && sought.test(row.name)) : [];
+  const says = chart.parentElement.querySelector(".found");
+  says.hidden = !sought;
+  says.textContent = found.length ? found.map((row) => row.text).join("; ") : "Not in this chart.";
+}
+
+for (const section of document.querySelectorAll("section")) {
+  const dataset = section.querySelector(".dataset");
+  const field = section.querySelector(".find");
+  if (!dataset) continue;
+  const place = section.getAttribute("aria-labelledby");
+  const steer = async () => {
+    for (const group of section.querySelectorAll(".charts")) group.hidden = group.dataset.dataset !== dataset.value;
+    await drawIn(section);
+    for (const chart of section.querySelectorAll(".charts:not([hidden]) .chart")) await find(chart, field.value);
+  };
+  const changed = () => { steer(); remember(place, { set: dataset.value, find: field.value }); };
+  dataset.addEventListener("change", changed);
+  field.addEventListener("input", changed);
+  section.addEventListener("asked", (event) => {
+    if (event.detail.has("set")) dataset.value = event.detail.get("set");
+    if (event.detail.has("find")) field.value = event.detail.get("find");
+    steer();
+  });
+}
+document.addEventListener("device-shown", (event) => drawIn(event.detail));
+document.addEventListener("toggle", (event) => { if (event.target.open) drawIn(event.target); }, true);

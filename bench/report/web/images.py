@@ -23,11 +23,6 @@ class Scored:
     images: tuple[ImageQuality, ...]
 
 
-def datasets(device: DeviceRecords) -> list[str]:
-    """Those that anything was scored on."""
-    return sorted({q.dataset for m in device.measured for q in m.record.quality})
-
-
 def scored(device: DeviceRecords, dataset: str) -> list[Scored]:
     """The networks as they are, without options, that were scored on `dataset`."""
     figure = f"quality.{dataset}.psnr_y"

@@ -5,7 +5,7 @@ Its scripts run because their checksums stand in its content security policy, wh
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,23 +16,33 @@ from markupsafe import Markup
 
 from bench.core.table import Table
 from bench.report import crops, scores, summary
+from bench.report.charts.chart import Chart
+from bench.report.charts.gallery import Gallery
+from bench.report.charts.points import PREFERRED, TIME, scored_sets
+from bench.report.charts.quality import quality_charts
+from bench.report.charts.vega import VEGA_LITE, specification
 from bench.report.contents import DeviceReport
-from bench.report.document import Data, Drawing, Fold, Section
-from bench.report.explain import finding_section
+from bench.report.document import Data, Fold, Section
+from bench.report.explain import NEEDS_RECORDS, finding_section
 from bench.report.headline import HEADLINE_SET, headline_rows, headline_table, order_markdown
+from bench.report.lookup import DeviceRecords
+from bench.report.missing import missing_markdown
 from bench.report.page import CONVENTIONS
 from bench.report.paper_table import PaperTable
+from bench.report.published import read
+from bench.report.references import references
 from bench.report.scores import year_scores
+from bench.report.table1 import MODELS
 from bench.report.trust import LeftOut
 from bench.report.web import appendix, images, plain_words, prose, ranks
-from bench.report.web.charts import VEGA_LITE, Chart, charts, first_set
 from bench.report.web.chooser import Chooser, chooser
 from bench.report.web.crops import Crops, crops_view
+from bench.report.web.side_by_side import Line, side_by_side
 from bench.studies.crops.crops_record import CropRecord
 
 PAGE = "report.html"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
-SCRIPTS = ("page.js", "chooser.js", "crops.js", "charts.js")
+SCRIPTS = ("link.js", "tables.js", "take.js", "chooser.js", "crops.js", "charts.js", "page.js")
 CARRIED = "window.vegaEmbed = vegaEmbed;"  # what the page takes from the charting library
 
 
@@ -62,9 +72,9 @@ class View:
     chooser: Chooser
     order: Markup
     networks: Table
-    charts: list[Chart]
+    sides: list[Line]
+    charts: dict[str, list[Chart]]
     first_set: str
-    own: bool
     papers: Sequence[PaperTable]
     findings: list[Explained]
     rules: list[ranks.RankPart]
@@ -76,7 +86,7 @@ class View:
     images: list[Images]
     studies: Sequence[Section]
     environment: Table
-    skipped: Markup
+    missing: Markup
     records: list[appendix.Shown]
     anchors: dict[str, str]
 
@@ -91,11 +101,17 @@ def html_page(reports: Sequence[DeviceReport], left_out: Sequence[LeftOut]) -> b
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"prose": prose.html, "base64": lambda data: base64.b64encode(data).decode()}
-    environment.tests |= {kind.__name__.lower(): _is_a(kind) for kind in (Table, Drawing, Data, Fold)}
+    environment.filters |= {
+        "prose": prose.html,
+        "base64": lambda data: base64.b64encode(data).decode(),
+        "specification": specification,
+    }
+    environment.tests |= {kind.__name__.lower(): _is_a(kind) for kind in (Table, Chart, Gallery, Data, Fold)}
     text = environment.get_template("report.html.jinja").render(
         devices=[_view(report) for report in reports],
         left_out=left_out,
+        references=_references(report.device for report in reports),
+        time=TIME.key,
         conventions=prose.html(CONVENTIONS, {}),
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],
@@ -118,10 +134,20 @@ def _checksum(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
+def _references(devices: Iterable[DeviceRecords]) -> dict[str, str]:
+    """What networks are called in the page -> their papers as BibTeX; "" -> this benchmark's own entry."""
+    entries = references()
+    called = {row.label: MODELS.get(row.label, row.label.lower()) for row in read("table1")}
+    called |= {name: model for device in devices for model, name, _ in device.networks()}
+    return {"": entries[""], **{name: entries[model] for name, model in called.items() if model in entries}}
+
+
 def _view(report: DeviceReport) -> View:
     device = report.device
     anchors = appendix.anchors(device, report.studies)
-    rows, drawn, years = headline_rows(device), charts(device, anchors), year_scores(device)
+    rows, years = headline_rows(device), year_scores(device)
+    drawn = {dataset: quality_charts(device, dataset, anchors) for dataset in scored_sets(device)}
+    drawn = {dataset: made for dataset, made in drawn.items() if made}
 
     def html(markdown: str) -> Markup:
         return prose.html(markdown, anchors)
@@ -133,21 +159,21 @@ def _view(report: DeviceReport) -> View:
         chooser(device, rows, HEADLINE_SET, years),
         html(order_markdown(rows)),
         headline_table(rows),
+        side_by_side(device, rows, years),
         drawn,
-        first_set(drawn[0].fronts) if drawn else "",
-        any(m.record.source for m in device.measured),
+        PREFERRED if PREFERRED in drawn else next(iter(drawn), ""),
         report.tables,
-        [Explained(finding_section(f), f.verdict) for f in report.findings],
+        [Explained(finding_section(f), f.verdict) for f in report.findings if f.verdict != NEEDS_RECORDS],
         [ranks.score_part(y, *map(html, ranks.score_texts(y))) for y in years],
         html(scores.INTRO),
         [ranks.challenge_part(c, *map(html, ranks.challenge_texts(c))) for c in report.studies.challenges],
         crops_view(report.studies.all(CropRecord)),
         html(crops.INTRO),
         summary.measured_tables(device),
-        [_images(report, dataset) for dataset in images.datasets(device)],
-        report.sections,
+        [_images(report, dataset) for dataset in scored_sets(device)],
+        [section for section in report.sections if section.parts],
         summary.environment_table(device.measured),
-        html(summary.skipped_markdown(device)),
+        html(missing_markdown(report)),
         appendix.entries(device, report.studies, anchors),
         anchors,
     )

@@ -10,12 +10,18 @@ from bench.report import challenges, scores
 from bench.report.challenges import Challenge
 from bench.report.scores import YearScores
 
+FIRST = 3  # names in the line that stands for a rule
+
 
 @dataclass(frozen=True)
 class RankPart:
-    """A heading, text before its first table, tables that are shown and one that is folded away, text after them."""
+    """A heading with its result in words, text before its first table, the tables, one more folded away, text after.
+
+    `says` is what a reader sees before anything is unfolded.
+    """
 
     title: str
+    says: str
     before: Markup
     tables: tuple[Table, ...]
     folded: Table | None
@@ -25,14 +31,18 @@ class RankPart:
 def score_part(year: YearScores, before: Markup, after: Markup) -> RankPart:
     """One rule's scores."""
     tables = (scores.score_table([year]),) if year.ranked else ()
-    return RankPart(f"Rule of {year.rule.year}", before, tables, scores.changed_table(year), after)
+    best = [f"{r.rank_text} {r.name}" for r in year.ranked if r.score is not None and not r.reason][:FIRST]
+    says = f"over {year.baseline}: {', '.join(best)}" if best else "no scores"
+    return RankPart(f"Rule of {year.rule.year}", says, before, tables, scores.changed_table(year), after)
 
 
 def challenge_part(challenge: Challenge, before: Markup, after: Markup) -> RankPart:
     """One challenge's entries."""
     timed = challenges.scored(challenge)
     tables = (challenges.count_table(challenge), *((timed[1],) if timed else ()))
-    return RankPart(challenge.title, before, tables, None, after)
+    counted = sum(team.complexity is not None for team in challenge.teams)
+    says = f"{counted} of {len(challenge.teams)} teams counted" + ", timed and ranked" * bool(timed)
+    return RankPart(challenge.title, says, before, tables, None, after)
 
 
 def score_texts(year: YearScores) -> tuple[str, str]:

@@ -15,11 +15,11 @@ from bench.report.attribution import (
     radii,
     radius_table,
 )
-from bench.report.attribution_plot import cumulated
+from bench.report.attribution_pictures import cumulated, direction, lam_gallery
 from bench.report.build import main
 from bench.report.lookup import load
 from bench.report.studies import load_studies
-from bench.studies.attribution.attribution_record import BlurPath, LamRecord
+from bench.studies.attribution.attribution_record import BlurPath, Grid, LamRecord
 from tests.bench.report.records import field_record, lam_record
 from tests.kept import write_record
 
@@ -49,8 +49,8 @@ def test_maps_share_a_figure_only_of_one_image_and_path() -> None:
     longer = replace(flat(), path=BlurPath(steps=100))
     groups = lam_groups([spike(), longer, flat()])
     assert {name: len(group) for name, group in groups.items()} == {
-        "lam__grey__0_0_8.png": 2,
-        "lam__grey__0_0_8__2.png": 1,
+        "lam__grey__0_0_8": 2,
+        "lam__grey__0_0_8__2": 1,
     }
 
 
@@ -74,14 +74,47 @@ def test_cumulated_share_by_hand() -> None:
     assert found[2] == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("above", "below", "says"),
+    [
+        (
+            0.2,
+            0.001,
+            "RLFN sees far only what lies above: 20 % of its gradient is more than 5 rows above a pixel, 0 % below.",
+        ),
+        (
+            0.001,
+            0.2,
+            "RLFN sees far only what lies below: 0 % of its gradient is more than 5 rows above a pixel, 20 % below.",
+        ),
+        (0.2, 0.1, "RLFN looks both ways: 20 % of its gradient is more than 5 rows above a pixel, 10 % below."),
+    ],
+)
+def test_whether_a_network_sees_what_lies_below(above: float, below: float, says: str) -> None:
+    share = np.zeros((21, 21))
+    share[10, 10], share[1, 3], share[18, 3] = 1 - above - below, above, below
+    record = field_record("rlfn", "RLFN", [[1.0]])
+    record.absolute = Grid.pack(share)
+    assert direction(record).replace("0.1 %", "0 %") == says
+
+
+def test_a_map_stands_beside_its_image_with_what_it_says() -> None:
+    gallery = lam_gallery([spike(), flat()], "key")
+    assert [picture.name for picture in gallery.pictures[:3]] == ["grey, LR 8x10", "RLFN", "DVMSR"]
+    assert gallery.conclusion == "From most to fewest pixels that take part: DVMSR (DI 100.00), RLFN (DI 1.25)."
+    assert gallery.columns == 3
+    assert gallery.scale
+
+
 def test_files_and_text() -> None:
     lams, fields = [spike(), flat()], [field_record("rlfn", "RLFN", [[1.0], [2.0]])]
     section = attribution_section(lams, fields)
     files, text = section.files(), section.body
     assert files == attribution_section(lams, fields).files()
+    drawn = ("receptive_field", "receptive_field_maps", "lam__grey__0_0_8")
     assert set(files) == {
-        "attribution.md", "attribution.csv", "attribution.tex", "receptive_field.csv", "receptive_field.png",
-        "lam__grey__0_0_8.png",
+        "attribution.md", "attribution.csv", "attribution.tex", "receptive_field.csv",
+        *(f"{name}.{kind}" for name in drawn for kind in ("png", "pdf")),
     }  # fmt: skip
     for name, data in files.items():
         if name.endswith(".png"):

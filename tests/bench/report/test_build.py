@@ -15,13 +15,13 @@ FILES = {
     "report.html",
     "report.md",
     "figure1.png",
-    "figure1.svg",
-    "figure1_costs.png",
+    "figure1.pdf",
+    *(f"figure1_{cost}.{kind}" for cost in ("flops", "time", "memory") for kind in ("png", "pdf")),
     "scores.csv",
     "scores.md",
     *(
         f"{t}.{kind}"
-        for t in ("table1", "table2", "table6", "table9", "table_parameters", "measured", "ablation")
+        for t in ("table1", "table2", "table6", "table9", "table_parameters", "measured")
         for kind in ("md", "csv")
     ),
     *(f"{t}.tex" for t in ("table2", "table6", "table9", "table_parameters")),
@@ -38,7 +38,7 @@ def test_one_device_goes_directly_into_the_folder(full_folder: Path, tmp_path: P
     assert main(["--records", str(full_folder), "--out", str(out)]) == 0
     assert names(out) == FILES
     report = (out / "report.md").read_text(encoding="utf-8")
-    order = ["What was measured", "Headline numbers", "Quality against size", "Tables", "Known differences", "missing"]
+    order = ["What was measured", "Headline numbers", "Quality against cost", "Tables", "Known differences", "missing"]
     assert [report.index(title) for title in order] == sorted(report.index(title) for title in order)
     assert "figure1.png" in report
     assert str(tmp_path) not in report

@@ -27,7 +27,7 @@ def test_other_places_and_other_images_stand_apart() -> None:
     otherwise = crop_record("dvmsr", "DVMSR", 20, replace(place(), hr_sha256="c" * 64))
     made = crop_record("dvmsr", "DVMSR", 20, replace(place(), lr_sha256="c" * 64))
     assert [len(g.records) for g in crop_groups([one, moved, otherwise, made])] == [1] * 4
-    assert len({g.file_name for g in crop_groups([one, moved, otherwise, made])}) == 4
+    assert len({g.key for g in crop_groups([one, moved, otherwise, made])}) == 4
 
 
 def test_a_crop_named_by_hand_joins_those_of_a_search_at_its_place() -> None:

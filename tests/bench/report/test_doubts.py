@@ -3,11 +3,10 @@
 import pytest
 
 from bench.core.record import Record, WeightsInfo
-from bench.report.cost_plots import cost_points
+from bench.report.charts.points import COSTS, PARAMETERS, bicubic_psnr, pareto_front, points
+from bench.report.charts.quality import quality_charts
 from bench.report.doubts import doubt
-from bench.report.plots import bicubic_psnr, pareto_front, quality_points
 from bench.report.scores import year_scores
-from bench.report.web.charts import charts
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import complexity, quality, record, runtime
 
@@ -48,15 +47,20 @@ def test_the_useless_have_no_rank(make_device: MakeDevice) -> None:
 def test_the_useless_are_on_no_front(make_device: MakeDevice) -> None:
     device = make_device(list(PARTY))
     assert bicubic_psnr(device, "Set5") == pytest.approx(28.43)
-    for points in (quality_points(device, "Set5"), cost_points(device, "Set5", "complexity.flops", 1e-9)):
-        measured = [point for point in points if point.here]
+    for cost in (PARAMETERS, COSTS[1]):
+        measured = [point for point in points(device, "Set5", cost) if point.here]
         assert "SRCNN" in [point.label for point in measured]
         assert [point.label for point in pareto_front(measured)] == ["FSRCNN", "SPAN", "RLFN"]
-    rows = [row for chart in charts(device, {}) for row in chart.spec["data"]["values"] if row["network"] == "SRCNN"]
-    here = [row for row in rows if row["source"] == "measured"]
-    assert here
-    assert not any(row["front"] for row in here)
-    assert all("not above bicubic" in row["text"] for row in here)
+    for chart in quality_charts(device, "Set5", {}):
+        assert "SRCNN, 21.76 dB" in chart.caption  # so far down that it would flatten the chart
+
+
+def test_a_point_says_that_it_is_not_above_bicubic(make_device: MakeDevice) -> None:
+    low = network("srcnn", 8_000, 28.40)
+    chart = quality_charts(make_device([PARTY[0], low, network("imdn", 9_000, 28.6)]), "Set5", {})[1]
+    facts = {m.facts[0][1]: dict(m.facts) for s in chart.series for m in s.marks if m.facts}
+    assert facts["SRCNN"]["Source"] == "measured here, not above bicubic"
+    assert facts["SRCNN"]["On the Pareto front"] == "no"
 
 
 def test_bicubic_is_the_papers_where_it_was_not_measured(make_device: MakeDevice) -> None:

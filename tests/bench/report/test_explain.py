@@ -114,10 +114,10 @@ def test_without_records_each_says_what_to_run(make_device: MakeDevice) -> None:
     for known in known_differences(device):
         found = judge(known, device)
         assert found.verdict == "needs records", known.key
-        text = finding_section(found).body
-        assert "`python bench/profile.py --model" in text
-        assert "no record" in text
-    skip = finding_section(finding(device, "a")).body
+        section = finding_section(found)
+        assert "`python bench/profile.py --model" in section.missing[0]
+        assert "no record" in section.body
+    (skip,) = finding_section(finding(device, "a")).missing
     assert "--model dvmsr --model-args vimm_skip=True --measure quality --data Set5 --reuse`" in skip
 
 

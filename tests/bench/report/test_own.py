@@ -2,11 +2,10 @@
 
 from bench.core.record import Source, WeightsInfo
 from bench.report.build import build, contents
-from bench.report.cost_plots import cost_points
+from bench.report.charts.points import PARAMETERS, TIME, points
 from bench.report.headline import headline_section
 from bench.report.lookup import Loaded
 from bench.report.own import own_section
-from bench.report.plots import quality_points
 from bench.report.table1 import table1
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import complexity, memory, quality, record, runtime
@@ -29,9 +28,9 @@ def test_an_own_network_is_marked_everywhere_and_in_no_table_of_the_paper(make_d
     )
     device = make_device([own, file, built_in])
 
-    drawn = [(p.label, p.source) for p in quality_points(device, "Set5") if p.here]
+    drawn = [(p.label, p.source) for p in points(device, "Set5", PARAMETERS) if p.here]
     assert drawn == [("RLFN (own 1a2b3c4d)", "own"), ("RLFN", "measured")]  # the file has no parameters to plot
-    timed = [(p.label, p.source) for p in cost_points(device, "Set5", "runtime.median_ms", 1.0)]
+    timed = [(p.label, p.source) for p in points(device, "Set5", TIME)]
     assert timed == [("net (own 5e6f7a8b)", "own"), ("RLFN (own 1a2b3c4d)", "own"), ("RLFN", "measured")]
 
     headline = headline_section(device).markdown

@@ -52,7 +52,9 @@ class Page:
         self.ask("Page.navigate", url=path.as_uri())
         while self._next_noted().get("method") != "Page.loadEventFired":
             pass
-        charts = "[...document.querySelectorAll('article:not([hidden]) .chart')]"
+        charts = (
+            "[...document.querySelectorAll('article:not([hidden]) .chart')].filter((chart) => chart.checkVisibility())"
+        )
         self.wait(f"{charts}.every((chart) => chart.querySelector('svg'))")
 
     def run(self, script: str) -> Any:
