@@ -72,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", type=Path, metavar="FILE", help="weights of your own, of one network (default: published)")
     add("--image", type=Path, metavar="FILE", help="LR image (default: a photo of scikit-image's, shrunk)")
     add("--shrink", action="store_true", help="the file is an HR image: make the LR image by MATLAB's bicubic")
-    add("--patch", metavar="X,Y,SIZE", help="square of the output, in its pixels (default: 16 in the middle)")
+    add(
+        "--patch",
+        metavar="X,Y,SIZE",
+        help="square of the output, in its pixels (default: 16, where there is detail)",
+    )
     add("--steps", "--fold", type=int, default=path.steps, metavar="N", help=f"of the path (default: {path.steps})")
     add("--sigma", type=float, default=path.sigma, metavar="S", help=f"blur it starts at (default: {path.sigma})")
     add("--kernel", type=int, default=path.kernel, metavar="N", help=f"pixels of the blur (default: {path.kernel})")

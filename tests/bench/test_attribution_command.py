@@ -58,9 +58,10 @@ def test_whole_command(tiny: list[str], tmp_path: Path) -> None:
     assert seen.squared.array().sum() == pytest.approx(1, abs=1e-5)
     assert "DVMSR" in done.stdout
     made = {path.name for path in out.iterdir()}
+    drawn = ("receptive_field", "receptive_field_maps", "lam__grey__10_20_8")
     assert made == {
         lam_path.name, field_path.name, "attribution.md", "attribution.csv", "attribution.tex", "receptive_field.csv",
-        "receptive_field.png", "lam__grey__10_20_8.png",
+        *(f"{name}.{kind}" for name in drawn for kind in ("png", "pdf")),
     }  # fmt: skip
     assert all(str(tmp_path).encode() not in path.read_bytes() for path in out.iterdir())
     before = {path: path.read_bytes() for path in (lam_path, field_path)}

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from bench.core.identity import slug
@@ -16,6 +17,7 @@ from bench.report.summary import flat, network_label, settings_label
 from bench.report.web.images import record_images
 from bench.studies.roofline.roofline_record import RooflineRecord
 
+DIGITS = 6  # of a number
 OMITTED = ("schema", "lr_png", "sr_png", "hr_png")  # fields of studies that are no settings
 Facts = tuple[tuple[str, str], ...]
 
@@ -106,5 +108,5 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return format(Decimal(f"{value:.{DIGITS}g}"), ",f")  # never "1.34e8"
     return without_paths(str(value))

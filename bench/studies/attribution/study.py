@@ -43,6 +43,7 @@ from models.input import batch_input
 MOST_AT_ONCE = 10  # images in a pass: more gain nothing, and the bar would move in leaps
 SHARE_OF_FREE = 0.5  # of the memory that is free, where no other bound is given
 SEED = 0
+PATCH = 16  # SR pixels a side, as in the published notebook
 
 
 Kind = TypeVar("Kind", LamRecord, FieldRecord)
@@ -76,7 +77,7 @@ class AttributionPlan:
     device: torch.device
     threads: int | None
     picture: Picture
-    patch: Patch | None  # None: in the middle
+    patch: Patch | None  # None: where the middle half of the picture has most detail
     path: BlurPath
     field: FieldPlan | None
     memory_bytes: int | None  # of what a pass keeps for its gradient; None: half of what is free
@@ -153,10 +154,25 @@ def _open_own(choice: Choice, own: OwnNetwork, plan: AttributionPlan) -> Opened:
 
 def _patch(plan: AttributionPlan, scale: int) -> Patch:
     height, width = (scale * side for side in plan.picture.lr.shape[:2])
-    size = min(16, height - 1, width - 1)  # the size of the published notebook
-    patch = plan.patch or Patch((width - size) // 2, (height - size) // 2, size)
+    size = min(PATCH, height - 1, width - 1)
+    patch = plan.patch or detailed_patch(plan.picture.lr, size, scale)
     check_patch(patch, height, width)
     return patch
+
+
+def detailed_patch(lr: NDArray[np.uint8], size: int, scale: int) -> Patch:
+    """The square of `size` SR pixels with the most detail in the middle half of the LR image (h, w, 3).
+
+    Where an image is flat there is no detail to attribute; and near an edge a map is cut off.
+    """
+    luma = lr.mean(axis=2)
+    steps = np.abs(np.diff(luma, axis=0))[:, :-1] + np.abs(np.diff(luma, axis=1))[:-1]
+    side = max(1, size // scale)
+    rows, columns = (range(n // 4, max(n // 4 + 1, 3 * n // 4 - side)) for n in lr.shape[:2])
+    places = [(float(steps[y : y + side, x : x + side].sum()), -y, -x) for y in rows for x in columns]
+    _, y, x = max(places)
+    height, width = (scale * n for n in lr.shape[:2])
+    return Patch(min(-x * scale, width - size - 1), min(-y * scale, height - size - 1), size)
 
 
 def _kept(blank: Kind, plan: AttributionPlan) -> Kind | None:

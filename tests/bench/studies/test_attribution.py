@@ -14,6 +14,7 @@ from bench.studies.attribution.lam import Attribution, attribute, blurred, check
 from bench.studies.attribution.map import FLOOR, area_of_contribution, diffusion_index, gini, normalised
 from bench.studies.attribution.receptive_field import Sample, centre, draw_samples, field, gradient_sizes, radii_of
 from bench.studies.attribution.saved_memory import saved_bytes_per_pixel
+from bench.studies.attribution.study import detailed_patch
 from models.errors import EsrError
 
 SIDE, N = 12, 144  # of the test image, and its pixels
@@ -59,6 +60,17 @@ def test_diffusion_index_takes_the_absolute_value_and_no_scale() -> None:
     assert normalised(signed).max() == 1
     with pytest.raises(ValueError, match="zero everywhere"):
         normalised(np.zeros((2, 2)))
+
+
+def test_the_patch_lies_where_the_middle_half_has_most_detail() -> None:
+    lr = np.full((32, 40, 3), 90, dtype=np.uint8)
+    lr[2:6, 2:6:2] = 255  # more of it, but at the edge
+    lr[14:18:2, 21:25:2] = 200
+    patch = detailed_patch(lr, 16, 4)
+    assert (80 <= patch.x <= 84, 52 <= patch.y <= 56, patch.size) == (True, True, 16)
+    for size in ((1, 1), (2, 5), (5, 2), (3, 3)):
+        small = detailed_patch(np.zeros((*size, 3), dtype=np.uint8), min(16, 4 * min(size) - 1), 4)
+        check_patch(small, 4 * size[0], 4 * size[1])
 
 
 @pytest.mark.parametrize("shape", [(9, 9), (14, 6)])
