@@ -8,7 +8,7 @@ from bench.core.record import Complexity
 from bench.core.wording import MEBI, NONE, number, time_decimals
 from bench.report.doubts import doubt, found_scores, untrained
 from bench.report.headline import HeadlineRow
-from bench.report.lookup import DeviceRecords
+from bench.report.lookup import DeviceRecords, Found, Query
 from bench.report.scores import YearScores
 from bench.score import BASELINES, NOT_MEASURED, Ranked
 
@@ -68,7 +68,8 @@ def chooser(device: DeviceRecords, rows: Sequence[HeadlineRow], dataset: str, ye
         record = next(f.record for f in [row.timed, *row.found] if f)
         own = found_scores(device, record.model, record.options if record.source else {})
         useless = INTERPOLATION if record.model == "bicubic" else doubt(own, bicubic, baseline, BASELINES[latest])
-        made.append(_choice(row, results.get(row.name), untrained(record) or useless))
+        psnr = device.find(Query(record.model, f"quality.{dataset}.psnr_y", record.options if record.source else {}))
+        made.append(_choice(row, psnr, results.get(row.name), untrained(record) or useless))
     made.sort(key=lambda c: (bool(c.remark), c.ms.value is None, c.ms.value or 0.0))
     names = {row.name: next(f.record.model for f in [row.timed, *row.found] if f) for row in rows}
     models = {model: name for name, model in names.items()}
@@ -76,8 +77,8 @@ def chooser(device: DeviceRecords, rows: Sequence[HeadlineRow], dataset: str, ye
     return Chooser(dataset, latest, tuple(made), first)
 
 
-def _choice(row: HeadlineRow, result: Ranked | None, remark: str) -> Choice:
-    parameters, _, _, psnr, memory = row.found
+def _choice(row: HeadlineRow, psnr: Found | None, result: Ranked | None, remark: str) -> Choice:
+    parameters, *_, memory = row.found
     counts = parameters.record.complexity if parameters else None
     runtime = row.timed.record.runtime if row.timed else None
     ms = row.timed.value if row.timed else None

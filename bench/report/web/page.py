@@ -18,7 +18,7 @@ from bench.core.table import Table
 from bench.report import crops, scores, summary
 from bench.report.charts.chart import Chart
 from bench.report.charts.gallery import Gallery
-from bench.report.charts.points import PREFERRED, TIME, scored_sets
+from bench.report.charts.points import PREFERRED, TIME, plotted_dataset, scored_sets
 from bench.report.charts.quality import quality_charts
 from bench.report.charts.vega import VEGA_LITE, specification
 from bench.report.contents import DeviceReport
@@ -156,7 +156,7 @@ def _view(report: DeviceReport) -> View:
         device.label,
         device.slug,
         plain_words.sentences(report, rows),
-        chooser(device, rows, HEADLINE_SET, years),
+        chooser(device, rows, HEADLINE_SET if HEADLINE_SET in scored_sets(device) else plotted_dataset(device), years),
         html(order_markdown(rows)),
         headline_table(rows),
         side_by_side(device, rows, years),

@@ -4,12 +4,20 @@ import base64
 import csv
 import io
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.report.build import build
+from bench.report.lookup import load
+from bench.report.studies import load_studies
+from bench.report.web.page import PAGE
+from tests.bench.report.records import complexity, quality, record, runtime
 from tests.bench.report.web.browser import Page
 from tests.bench.report.web.conftest import WIDTHS, choose
+from tests.commands import ROOT
+from tests.kept import write_record
 
 pytestmark = pytest.mark.slow("the page in a browser")
 
@@ -90,6 +98,38 @@ def test_the_first_table_compares_with_any_baseline_and_keeps_budgets(page: Page
     choose(page, f"{section} .least-db", "")
     choose(page, f"{section} .most-k", "")
     assert page.run(names) == everyone
+
+
+def kept_and_bare(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The pages of the reports that belong to the repository, and one of a run without data."""
+    folder = tmp_path_factory.mktemp("bare")
+    for model, name, ms in (("span", "SPAN", 9.0), ("dvmsr", "DVMSR", 30.0), ("mine-12345678", "mine", 12.0)):
+        counts, timed = complexity(100_000, flops=10**9), runtime(ms, run="one")
+        write_record(record(model, name, complexity=counts, runtime=timed, quality=[quality("photos", 27.0)]), folder)
+    found = []
+    for records in [folder, *sorted((ROOT / "reports").glob("*/records"))]:
+        path = folder / f"{records.parent.name}.html"
+        path.write_bytes(build(load(records), load_studies(records))[PAGE])
+        found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_committed_and_bare_reports_answer_first_and_stay_short(
+    chromium: Page, tmp_path_factory: pytest.TempPathFactory, width: int
+) -> None:
+    for path in kept_and_bare(tmp_path_factory):
+        chromium.errors.clear()
+        chromium.open(path, width=width, height=900)
+        assert path.stat().st_size < 4_000_000
+        assert chromium.run("document.documentElement.scrollWidth") <= width
+        assert chromium.run("document.documentElement.scrollHeight") / 900 <= (20 if width > 1000 else 30)
+        first = "[...document.querySelectorAll('article:not([hidden]) .first tbody tr')].slice(0, 3)"
+        rows = chromium.run(f"{first}.map(r => [...r.cells].slice(0, 3).map(c => c.textContent))")
+        assert len(rows) == 3
+        assert all(psnr not in ("", "—") for _, _, psnr in rows), path
+        assert chromium.run(f"{first}.every(r => r.getBoundingClientRect().bottom < 900)")
+        assert chromium.errors == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
