@@ -16,7 +16,7 @@ from bench.core.render import to_csv
 from bench.data.datasets import DatasetNotFoundError, canonical_name, find_dataset, find_named
 from bench.data.pairs import Dataset
 from bench.networks.choice import parse_options
-from bench.report.accuracy import accuracy_section, accuracy_table, left_out_lines
+from bench.report.studies.accuracy import accuracy_section, accuracy_table, left_out_lines
 from bench.studies.accuracy.accuracy_record import AccuracyRecord
 from bench.studies.accuracy.study import AccuracyPlan, list_variants, run
 from bench.studies.flags import (

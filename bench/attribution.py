@@ -17,7 +17,7 @@ from bench.data.datasets import find_dataset, find_named
 from bench.data.images import read_rgb
 from bench.data.pairs import ImagePair
 from bench.networks.choice import parse_choice
-from bench.report.attribution import attribution_section, field_table, lam_table
+from bench.report.studies.attribution import attribution_section, field_table, lam_table
 from bench.studies.attribution.attribution_record import BlurPath, FieldRecord, LamRecord, Patch
 from bench.studies.attribution.study import AttributionPlan, FieldPlan, Picture, run
 from bench.studies.flags import (

@@ -18,7 +18,7 @@ from bench.core.record_file import read_as, write_files
 from bench.data.datasets import find_named
 from bench.data.pairs import Dataset
 from bench.networks.choice import Choice, parse_choice
-from bench.report.crops import crop_table, crops_section
+from bench.report.studies.crops import crop_table, crops_section
 from bench.studies.crops.contest import REFERENCE
 from bench.studies.crops.crops_record import CROP, CropRecord
 from bench.studies.crops.study import CropsPlan, Square, run

@@ -20,8 +20,8 @@ from bench.core.record_file import write_bytes
 from bench.core.render import print_table
 from bench.data.datasets import DatasetNotFoundError, find_dataset, list_datasets
 from bench.data.pairs import Dataset
-from bench.report.standings import SHORT, Standings, standings_section, standings_table
-from bench.report.teams import baseline
+from bench.report.ranks.standings import SHORT, Standings, standings_section, standings_table
+from bench.report.ranks.teams import baseline
 from bench.score import RULES
 from bench.studies.challenge.layout import Checkout, read_checkout
 from bench.studies.challenge.session import Plan, run

@@ -11,7 +11,7 @@ import argparse
 from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
 from bench.networks.choice import parse_choice
-from bench.report.roofline import kind_table, layer_table, network_table, titles
+from bench.report.studies.roofline import kind_table, layer_table, network_table, titles
 from bench.studies.flags import (
     PRECISIONS,
     add_budget,

@@ -12,7 +12,7 @@ from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
 from bench.data.datasets import find_named
 from bench.networks.choice import parse_choice
-from bench.report.scaling import image_table, point_table
+from bench.report.studies.scaling import image_table, point_table
 from bench.studies.flags import (
     PRECISIONS,
     add_budget,

@@ -15,7 +15,7 @@ from bench.core.environment import device_name
 from bench.core.record_file import write_bytes
 from bench.core.render import to_csv
 from bench.measurement.runtime import RUNS
-from bench.report.scan import error_table, left_out_lines, scan_data, time_table
+from bench.report.studies.scan import error_table, left_out_lines, scan_data, time_table
 from bench.studies.flags import (
     add_budget,
     add_data_dir,

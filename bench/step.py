@@ -13,7 +13,7 @@ from bench.core.command import Finished, carry_out_study
 from bench.core.console import Tell
 from bench.core.environment import device_name
 from bench.networks.choice import parse_options
-from bench.report.step import step_table
+from bench.report.studies.step import step_table
 from bench.studies.flags import (
     add_budget,
     add_device,

@@ -21,7 +21,7 @@ from bench.core.record_file import read_as, write_bytes
 from bench.core.render import print_table, to_csv, to_markdown
 from bench.core.table import Table
 from bench.core.training_record import FILE, TrainingRecord
-from bench.report.ablation import ablation_table
+from bench.report.studies.ablation import ablation_table
 from models.errors import EsrError
 from train.config import Config, Distillation, Network, build_parser, parse
 from train.finished import finished_record

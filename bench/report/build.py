@@ -18,15 +18,15 @@ from bench.report import page, summary
 from bench.report.charts.points import plotted_dataset
 from bench.report.charts.quality import quality_charts
 from bench.report.contents import DeviceReport
-from bench.report.differences import known_differences
 from bench.report.document import files as files_of_parts
-from bench.report.explain import NEEDS_RECORDS, Finding, judge
 from bench.report.headline import headline_rows
 from bench.report.lookup import DeviceRecords, Loaded, load
-from bench.report.sections import drawn_sections, study_sections
-from bench.report.studies import SHOWN, Studies, load_studies
-from bench.report.table1 import table1
-from bench.report.tables import parameter_table, table2, table6, table9
+from bench.report.paper.differences import known_differences
+from bench.report.paper.explain import NEEDS_RECORDS, Finding, judge
+from bench.report.paper.table1 import table1
+from bench.report.paper.tables import parameter_table, table2, table6, table9
+from bench.report.studies.load import SHOWN, Studies, load_studies
+from bench.report.studies.sections import drawn_sections, study_sections
 from bench.report.trust import LeftOut
 from bench.report.web.page import PAGE, html_page
 from bench.report.web.plain_words import sentences

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from bench.report.charts.chart import Chart
 from bench.report.document import Section
-from bench.report.explain import Finding
 from bench.report.lookup import DeviceRecords
-from bench.report.paper_table import PaperTable
-from bench.report.studies import Studies
+from bench.report.paper.explain import Finding
+from bench.report.paper.paper_table import PaperTable
+from bench.report.studies.load import Studies
 
 
 @dataclass(frozen=True)

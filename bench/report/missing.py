@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bench.report.contents import DeviceReport
-from bench.report.explain import NEEDS_RECORDS
+from bench.report.paper.explain import NEEDS_RECORDS
 from bench.report.summary import skipped_lines
 
 

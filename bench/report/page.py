@@ -6,10 +6,10 @@ from bench.core.table import Column, Table, words
 from bench.report import summary
 from bench.report.contents import DeviceReport
 from bench.report.document import Fold, Part, Section, markdown
-from bench.report.explain import Finding, finding_section
 from bench.report.headline import headline_section
 from bench.report.lookup import DeviceRecords
 from bench.report.missing import missing_markdown
+from bench.report.paper.explain import Finding, finding_section
 from bench.report.trust import LeftOut
 
 CONVENTIONS = """\

@@ -11,7 +11,7 @@ from bench.core.wording import MEBI, milliseconds, number, option_text, time_dec
 from bench.report import figures
 from bench.report.document import Data, Part, Section
 from bench.report.lookup import DeviceRecords, Measured
-from bench.report.reproduction import weights_text
+from bench.report.paper.reproduction import weights_text
 
 SWITCHES = ("channels_last", "compile", "cuda_graph", "fused", "ntire_compat")
 

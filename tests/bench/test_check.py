@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bench.check import main
-from bench.report.published import REFERENCE
+from bench.report.paper.published import REFERENCE
 from bench.report.submission.costs import divided, shares
 from bench.report.submission.standing import Standing, published_entries
 from bench.score import RULES, Baseline, Entry, rank, score

@@ -12,7 +12,8 @@ from bench.core.render import to_csv
 from bench.counts.complexity import count_complexity
 from bench.report.build import build
 from bench.report.lookup import load
-from bench.report.roofline import (
+from bench.report.studies.load import load_studies
+from bench.report.studies.roofline import (
     cost,
     fused_floor_ms,
     layer_data,
@@ -21,8 +22,7 @@ from bench.report.roofline import (
     roofline_section,
     titles,
 )
-from bench.report.roofline_chart import roofline_chart
-from bench.report.studies import load_studies
+from bench.report.studies.roofline_chart import roofline_chart
 from bench.roofline import main
 from bench.studies.roofline.layer_kinds import (
     ATTENTION,

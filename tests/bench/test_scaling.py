@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from bench.core.record import Memory
 from bench.core.record_file import read_as
-from bench.report.scaling import scaling_section
-from bench.report.scaling_chart import exponent, median_ms, peak_bytes, scaling_charts
+from bench.report.studies.scaling import scaling_section
+from bench.report.studies.scaling_chart import exponent, median_ms, peak_bytes, scaling_charts
 from bench.scaling import main
 from bench.studies.scaling.scaling_record import Point, ScalingRecord, TiledImage
 from bench.studies.scaling.tiling import run_tiled, spans

@@ -9,7 +9,7 @@ import torch
 from bench.core.record import Memory, Runtime
 from bench.core.record_file import read_as
 from bench.core.render import to_csv
-from bench.report.step import step_data, step_section, step_table
+from bench.report.studies.step import step_data, step_section, step_table
 from bench.studies.step.contender import StepJob, Training
 from bench.studies.step.step_record import StepMeasurement, StepRecord, StepSettings
 from models.errors import EsrError

@@ -12,7 +12,7 @@ from bench.core.training_record import FILE, TrainingRecord
 from bench.networks.external.own import OwnNetwork, without_folders
 from bench.networks.external.python_file import open_python
 from bench.profile import main as profile
-from bench.report.training import validation_table
+from bench.report.studies.training import validation_table
 from models import create_model
 from models.errors import EsrError
 from models.weights import pack_weights, read_spec, read_weights

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from bench.core.record import Record
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.report.published import read
-from bench.report.table1 import DATASETS
+from bench.report.paper.published import read
+from bench.report.paper.table1 import DATASETS
 
 PREFERRED = next(iter(DATASETS))  # as in the paper's Figure 1
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from bench.core.table import Column, Table, words
 from bench.counts.text import vanished_lines
-from bench.report.doubts import rgb_scores
+from bench.report.ranks.doubts import rgb_scores
 from bench.report.submission.standing import Standing, ranks_text
 from bench.score import GATE_SETS
 from bench.studies.check.check_record import UNLIKE, Checked

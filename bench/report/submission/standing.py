@@ -7,9 +7,9 @@ from typing import NamedTuple
 from bench.core.statistics import compare
 from bench.core.table import Column, Table, words
 from bench.core.wording import NONE
-from bench.report.doubts import rgb_scores
-from bench.report.published import REFERENCE, read
-from bench.report.ranking import median_text, score_text
+from bench.report.paper.published import REFERENCE, read
+from bench.report.ranks.doubts import rgb_scores
+from bench.report.ranks.ranking import median_text, score_text
 from bench.score import GATE_SETS, NOT_MEASURED, Baseline, Entry, Ranked, Rule, rank, score
 from bench.studies.check.check_record import Checked
 

@@ -11,8 +11,8 @@ from bench.core.record import OpCount, Record, Vanished
 from bench.core.table import Column, Table, words
 from bench.core.wording import without_paths
 from bench.report.lookup import DeviceRecords
-from bench.report.roofline import layer_table
-from bench.report.studies import Studies
+from bench.report.studies.load import Studies
+from bench.report.studies.roofline import layer_table
 from bench.report.summary import flat, network_label, settings_label
 from bench.report.web.images import record_images
 from bench.studies.roofline.roofline_record import RooflineRecord

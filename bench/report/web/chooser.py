@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from bench.core.record import Complexity
 from bench.core.wording import MEBI, NONE, number, time_decimals
-from bench.report.doubts import doubt, found_scores, untrained
 from bench.report.headline import HeadlineRow
 from bench.report.lookup import DeviceRecords, Found, Query
-from bench.report.scores import YearScores
+from bench.report.ranks.doubts import doubt, found_scores, untrained
+from bench.report.ranks.scores import YearScores
 from bench.score import BASELINES, NOT_MEASURED, Ranked
 
 PREFERRED = ("span", "efdn", "rlfn_ntire", "dvmsr")  # what a reader compares with until another is chosen

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.report.crops import TRUTH, crop_groups, psnr_text, why
+from bench.report.studies.crops import TRUTH, crop_groups, psnr_text, why
 from bench.studies.crops.crops_record import CropRecord
 
 MOST_BYTES = 2_500_000  # of pictures in a page; the rest stays in the records and in the report's figures

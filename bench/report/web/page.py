@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.core.table import Table
-from bench.report import crops, scores, summary
+from bench.report import summary
 from bench.report.charts.chart import Chart
 from bench.report.charts.gallery import Gallery
 from bench.report.charts.points import PREFERRED, TIME, plotted_dataset, scored_sets
@@ -23,16 +23,18 @@ from bench.report.charts.quality import quality_charts
 from bench.report.charts.vega import VEGA_LITE, specification
 from bench.report.contents import DeviceReport
 from bench.report.document import Data, Fold, Section
-from bench.report.explain import NEEDS_RECORDS, finding_section
 from bench.report.headline import HEADLINE_SET, headline_rows, headline_table, order_markdown
 from bench.report.lookup import DeviceRecords
 from bench.report.missing import missing_markdown
 from bench.report.page import CONVENTIONS
-from bench.report.paper_table import PaperTable
-from bench.report.published import read
+from bench.report.paper.explain import NEEDS_RECORDS, finding_section
+from bench.report.paper.paper_table import PaperTable
+from bench.report.paper.published import read
+from bench.report.paper.table1 import MODELS
+from bench.report.ranks import scores
+from bench.report.ranks.scores import year_scores
 from bench.report.references import references
-from bench.report.scores import year_scores
-from bench.report.table1 import MODELS
+from bench.report.studies import crops
 from bench.report.trust import LeftOut
 from bench.report.web import appendix, images, plain_words, prose, ranks
 from bench.report.web.chooser import Chooser, chooser

@@ -6,8 +6,8 @@ from bench.core.record import Complexity
 from bench.core.wording import number
 from bench.report.contents import DeviceReport
 from bench.report.headline import COLUMNS, HeadlineRow
-from bench.report.paper_table import PaperTable
-from bench.report.teams import team_name
+from bench.report.paper.paper_table import PaperTable
+from bench.report.ranks.teams import team_name
 from bench.report.web.chooser import hidden_sentences
 
 Sentence = list[tuple[str, str]]  # pieces: a text, and the record of a measured number

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bench.core.table import Table
-from bench.report import challenges, scores
-from bench.report.challenges import Challenge
-from bench.report.scores import YearScores
+from bench.report.ranks import challenges, scores
+from bench.report.ranks.challenges import Challenge
+from bench.report.ranks.scores import YearScores
 
 FIRST = 3  # names in the line that stands for a rule
 

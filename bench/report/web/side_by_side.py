@@ -7,7 +7,7 @@ from bench.core.wording import MEBI
 from bench.report.charts.points import scored_sets
 from bench.report.headline import HeadlineRow
 from bench.report.lookup import DeviceRecords, Query
-from bench.report.scores import YearScores
+from bench.report.ranks.scores import YearScores
 
 RATIO, MINUS = "ratio", "minus"  # how two values differ
 

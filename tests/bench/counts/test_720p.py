@@ -12,7 +12,7 @@ from bench.core.table import Table
 from bench.counts.complexity import count_complexity
 from bench.profile import main
 from bench.report.lookup import load
-from bench.report.table1 import table1
+from bench.report.paper.table1 import table1
 from models import create_model, get_spec
 
 # G, as the tables for x4 in the papers of CARN, IMDN and RLFN have them.

@@ -6,7 +6,7 @@ from bench.report.charts.points import PARAMETERS, TIME, points
 from bench.report.headline import headline_section
 from bench.report.lookup import Loaded
 from bench.report.own import own_section
-from bench.report.table1 import table1
+from bench.report.paper.table1 import table1
 from tests.bench.report.conftest import MakeDevice
 from tests.bench.report.records import complexity, memory, quality, record, runtime
 

@@ -7,12 +7,12 @@ import pytest
 
 from bench.report.build import build
 from bench.report.lookup import load
-from bench.report.studies import load_studies
+from bench.report.studies.load import load_studies
 from bench.report.web.page import PAGE
-from tests.bench.report.crops import crop_records
+from tests.bench.report.ranks.test_challenges import failed, team
+from tests.bench.report.ranks.test_scores import timed
 from tests.bench.report.records import RLFN_COUNTS, complexity, full_set, quality, record, runtime
-from tests.bench.report.test_challenges import failed, team
-from tests.bench.report.test_scores import timed
+from tests.bench.report.studies.crops import crop_records
 from tests.bench.report.web.browser import CHROMIUM, Page, browser
 from tests.bench.report.web.test_page import evil_record
 from tests.kept import write_record

@@ -11,7 +11,7 @@ import pytest
 
 from bench.report.build import build
 from bench.report.lookup import load
-from bench.report.studies import load_studies
+from bench.report.studies.load import load_studies
 from bench.report.web.page import PAGE
 from tests.bench.report.records import complexity, quality, record, runtime
 from tests.bench.report.web.browser import Page

@@ -12,12 +12,11 @@ import pytest
 from bench.core.record import ImageQuality, Quality, Record, Skipped, WeightsInfo
 from bench.report.build import build, main
 from bench.report.lookup import load
-from bench.report.studies import Studies
+from bench.report.studies.load import Studies
 from bench.report.web import appendix
 from bench.report.web.page import TEMPLATES, charting_library
 from bench.studies.attribution.attribution_record import Attributed, BlurPath, Grid, LamRecord, Patch
 from bench.studies.scan.scan_record import FORWARD, ScanCell
-from tests.bench.report.crops import crop_record, place
 from tests.bench.report.records import (
     BASE,
     RLFN_COUNTS,
@@ -32,6 +31,7 @@ from tests.bench.report.records import (
     scan_measurement,
     scan_record,
 )
+from tests.bench.report.studies.crops import crop_record, place
 from tests.kept import write_record
 
 LARGEST = 6 * 2**20

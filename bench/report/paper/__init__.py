@@ -1,0 +1,1 @@
+"""The paper's tables and known differences, beside what was measured."""

@@ -1,0 +1,1 @@
+"""Scores and ranks: of the networks measured here, and of challenges' entries."""
