@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import triton  # type: ignore[import-untyped]
 
+from ..errors import EsrError
 from . import triton_kernels as kernels
 
 TUNE_VARIABLE = "ESR_TRITON_TUNE"
@@ -76,27 +77,45 @@ def multiprocessors(device: torch.device) -> int:
     return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else MULTIPROCESSORS
 
 
+_choices: dict[tuple[Any, ...], dict[str, Any]] = {}  # what a launch is like -> the layout and options it has
+
+
 def launch_scan(
     batch: int, d: int, n: int, chunks: int, tokens: int, last_pass: bool, args: tuple[Any, ...], **rest: Any
 ) -> None:
-    """Launch `scan_chunk` in the layout that the tuner found for its like, or finds now."""
+    """Launch `scan_chunk` in the layout that the tuner found for its like, or finds now.
+
+    Raises EsrError while a CUDA graph is captured, where nothing can be tuned nor loaded, for a scan that has no like.
+    """
 
     def grid(meta: dict[str, Any]) -> tuple[int]:
         return (batch * chunks * triton.cdiv(d, meta["DB"]),)
 
     # Powers of two: a new image size seldom tunes anew. The two passes differ in what they read.
     bucket = 128 * tokens.bit_length() + 2 * (batch * chunks).bit_length() + last_pass
-    if _may_tune():
-        _tuned_scan()[grid](*args, bucket=bucket, d=d, N=n, **rest)
-    else:
-        c = forward_configs(n)[0]
-        kernels.scan_chunk[grid](*args, bucket=bucket, d=d, N=n, DB=c.channels, U=c.tokens, num_warps=c.warps, **rest)
+    rest |= {"bucket": bucket, "d": d, "N": n}
+    tensors = [x for x in args if isinstance(x, torch.Tensor)]
+    like = (bucket, d, n, tensors[0].device, *(x.dtype for x in tensors))
+    capturing = not INTERPRETED and torch.cuda.is_current_stream_capturing()
+    if like not in _choices and may_tune() and not capturing:
+        _tuned_scan()[grid](*args, **rest)
+        _choices[like] = _tuned_scan().best_config.all_kwargs()
+        return
+    # The tuner's options to the letter: others would be another binary, which no capture may load.
+    config = forward_configs(n)[0]
+    untuned = {"DB": config.channels, "U": config.tokens, "num_warps": config.warps}
+    try:
+        kernels.scan_chunk[grid](*args, **rest, **_choices.get(like, untuned))
+    except RuntimeError as error:
+        if not capturing:
+            raise
+        text = "a CUDA graph cannot be captured of a scan that is not loaded; run it once before"
+        raise EsrError(f"{text} ({error})") from error
 
 
-def _may_tune() -> bool:
-    if INTERPRETED or os.environ.get(TUNE_VARIABLE) == "0":
-        return False
-    return not torch.cuda.is_current_stream_capturing()  # timing would break the capture
+def may_tune() -> bool:
+    """Whether layouts may be timed here."""
+    return not INTERPRETED and os.environ.get(TUNE_VARIABLE) != "0"
 
 
 @functools.cache
