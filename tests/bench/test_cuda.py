@@ -88,7 +88,9 @@ def test_scan_contenders_are_timed_without_their_launches(variant: Variant, dire
     memory = contender.peak_memory()
     assert memory.peak_allocated - memory.before >= contender.result_bytes
     contender.capture_graph()
-    assert contender.how in ("cuda graph", "batched calls")
+    if variant.backend != "mamba_ssm":  # which is not ours to mend
+        assert (contender.how, contender.not_captured) == ("cuda graph", "")
+    assert contender.how == "cuda graph" or contender.not_captured
     assert 0 < contender.sample() < 2 * max(contender.eager_ms)
 
 
