@@ -64,18 +64,29 @@ def forward(
             PB=max(16, triton.next_power_of_2(rank + 2 * n)), PRECISION=precision, num_warps=WARPS, num_stages=2,
         )  # fmt: skip
         y = x.new_empty(b, length, d)
-        tokens = tuning.plan_chunks(b, d, n, length, tuning.multiprocessors(x.device))
-        chunks = triton.cdiv(length, tokens)
         config = tuning.forward_configs(n)[0]
+        weights = (conv_weight, conv_bias, dt_proj.contiguous(), dt_bias, A, D)
+        constants = {
+            "d": d, "N": n, "RANK": rank, "WIDTH": width, "TAPS": taps, "DB": config.channels, "U": config.tokens,
+            "num_warps": config.warps,
+        }  # fmt: skip
+        # Any tensor of their dtype stands for those that the answer is needed for.
+        passes = ((None, None, projected, projected), (projected, y, None, None))
+        resident = tuning.resident_warps(
+            ("mix", x.device, *(v.dtype for v in (xz, *weights)), *constants.values()),
+            lambda: [
+                mixer.mix_chunk.warmup(xz, projected, *weights, *p, length, 1, 1, grid=(1,), **constants)
+                for p in passes
+            ],
+            warps=config.warps,
+            interpreted=tuning.WARPS_PER_MULTIPROCESSOR,
+        )
+        tokens = tuning.plan_chunks(b, d, n, length, tuning.multiprocessors(x.device), resident)
+        chunks = triton.cdiv(length, tokens)
         grid = (b * chunks * triton.cdiv(d, config.channels),)
 
         def walk(start: Tensor | None, out: Tensor | None, end: Tensor | None, sums: Tensor | None) -> None:
-            mixer.mix_chunk[grid](
-                xz, projected, conv_weight, conv_bias, dt_proj.contiguous(), dt_bias, A, D,
-                start, out, end, sums, length, tokens, chunks,
-                d=d, N=n, RANK=rank, WIDTH=width, TAPS=taps, DB=config.channels, U=config.tokens,
-                num_warps=config.warps,
-            )  # fmt: skip
+            mixer.mix_chunk[grid](xz, projected, *weights, start, out, end, sums, length, tokens, chunks, **constants)
 
         states = None
         if chunks > 1:

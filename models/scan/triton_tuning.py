@@ -19,11 +19,12 @@ MULTIPROCESSORS = 132  # where there is no GPU to ask
 
 STATES = (8, 16, 32, 64)
 STATES_PER_THREAD = 32
-# Four to each scheduler. A scan with fewer cannot hide what it waits for; with more, only the carry grows.
+# Four to each scheduler, which is what the scan's default layout has room for. With fewer it cannot hide what it waits
+# for; with more, only the carry grows. What needs more registers asks `resident_warps`.
 WARPS_PER_MULTIPROCESSOR = 16
 # With this many, one pass takes about as long as two that fill the GPU and have twice the exponentials.
 ENOUGH_WARPS = 4
-TOKENS_MULTIPLE = 16
+FEWEST_TOKENS, TOKENS_MULTIPLE = 16, 4  # in a chunk; 4 are in flight at most
 
 # The last kernel of the backward pass. A warp has four n by four channels in each thread, 512 states in all.
 HELD_CHANNELS = 4
@@ -31,7 +32,10 @@ BLOCK_STATES = 4 * 32 * HELD_CHANNELS
 SEGMENT = 2  # tokens whose states are in registers; with 4 they spill
 MOST_TOKENS = 32  # in a chunk: the states at the segments of all programs are then 38 MB on an H200, and stay in its L2
 BACKWARD_REGISTERS = 208
-BACKWARD_PROGRAMS = 9  # that fit on a multiprocessor with so many
+BACKWARD_PROGRAMS = 8  # that fit on a multiprocessor with so many, where none is compiled
+# CUDA C++ Programming Guide, technical specifications of compute capability 7.0 to 9.0: 65,536 registers in four
+# partitions, each of which has its own warps; a warp is given them in units of 256.
+PARTITIONS, PARTITION_REGISTERS, REGISTER_UNIT = 4, 16_384, 256
 
 
 class Config(NamedTuple):
@@ -60,16 +64,50 @@ def forward_configs(n: int) -> list[Config]:
     return [Config(*layout) for layout in [*layouts, (channels, warps, 2 * tokens)]]
 
 
-def plan_chunks(batch: int, d: int, n: int, length: int, multiprocessors: int) -> int:
+def plan_chunks(
+    batch: int, d: int, n: int, length: int, multiprocessors: int, resident: int = WARPS_PER_MULTIPROCESSOR
+) -> int:
     """Tokens in a chunk: as many chunks as fill the GPU once, or one where whole sequences fill it well enough.
 
-    Chunks are not made shorter than 16 tokens, nor more numerous than fill the GPU: the carry visits each of them.
+    Chunks are not made shorter than 16 tokens, nor more numerous than fill the GPU: the carry visits each of them, and
+    those that find no place wait for a whole chunk to end.
+
+    Args:
+        resident: warps that a multiprocessor has room for.
     """
     warps = batch * math.ceil(d * n / (32 * STATES_PER_THREAD))  # of one chunk of every sequence
     if warps >= ENOUGH_WARPS * multiprocessors:
         return length
-    chunks = WARPS_PER_MULTIPROCESSOR * multiprocessors // warps
-    return min(length, TOKENS_MULTIPLE * math.ceil(length / chunks / TOKENS_MULTIPLE))
+    chunks = max(1, resident * multiprocessors // warps)
+    return min(length, max(FEWEST_TOKENS, TOKENS_MULTIPLE * math.ceil(length / chunks / TOKENS_MULTIPLE)))
+
+
+def fitting_warps(registers: int, warps: int) -> int:
+    """How many warps a multiprocessor has room for, in programs of `warps` with `registers` a thread."""
+    of_a_warp = REGISTER_UNIT * math.ceil(32 * registers / REGISTER_UNIT)
+    return PARTITIONS * (PARTITION_REGISTERS // of_a_warp) // warps * warps
+
+
+_fitting: dict[tuple[Any, ...], int] = {}
+
+
+def resident_warps(like: tuple[Any, ...], compile_all: Callable[[], list[Any]], warps: int, interpreted: int) -> int:
+    """How many warps of its programs a multiprocessor has room for, by what the compiler made of it.
+
+    Args:
+        like: what the binaries depend on; for one that is known nothing is compiled again.
+        compile_all: returns the compiled kernels, of which the one with the most registers counts.
+        warps: of a program.
+        interpreted: the answer where nothing is compiled.
+    """
+    if INTERPRETED:
+        return interpreted
+    if like not in _fitting:
+        kernels_ = compile_all()
+        for kernel in kernels_:
+            kernel.run  # noqa: B018 - loads it, and so reads its registers
+        _fitting[like] = fitting_warps(max(kernel.n_regs for kernel in kernels_), warps)
+    return _fitting[like]
 
 
 @functools.cache

@@ -7,11 +7,15 @@ import torch
 
 triton = pytest.importorskip("triton")
 
+from bench.networks.engine import convert_precision  # noqa: E402
 from gpu.dry.cuda import disguised  # noqa: E402
 from gpu.dry.driver import CUOBJDUMP, Seen  # noqa: E402
+from models.dvmsr import ViMM  # noqa: E402
 from models.errors import EsrError  # noqa: E402
 from models.scan import selective_scan, triton_tuning  # noqa: E402
+from models.scan import triton_adjoint as adjoint  # noqa: E402
 from models.scan import triton_kernels as kernels  # noqa: E402
+from models.scan import triton_mixer_kernels as mixer  # noqa: E402
 from tests.models.test_scan import make_inputs  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.skipif(
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     """As in a new process: nothing is tuned and no binary is loaded."""
     monkeypatch.setattr(triton_tuning, "_choices", {})
+    monkeypatch.setattr(triton_tuning, "_fitting", {})
     _forget()
     with disguised() as seen:
         yield seen
@@ -31,7 +36,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
 
 def _forget() -> None:
     triton_tuning._tuned_scan.cache_clear()
-    for kernel in (kernels.scan_chunk, kernels.carry_chunks):
+    for kernel in (kernels.scan_chunk, kernels.carry_chunks, adjoint.scan_chunk_backward, mixer.mix_chunk):
         kernel.device_caches.clear()
 
 
@@ -72,3 +77,25 @@ def test_a_capture_that_begins_with_a_new_scan_is_one_clear_error(gpu: Seen) -> 
         pytest.raises(EsrError, match=r"run it once before \(.*not permitted when stream is capturing"),
     ):
         scan()
+
+
+def grids(seen: Seen, kernel: str) -> set[int]:
+    return {launch.grid[0] for launch in seen.launches if launch.kernel == kernel}
+
+
+def test_the_backward_has_as_many_programs_as_fit(gpu: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(triton_tuning.TUNE_VARIABLE, "0")
+    x = {k: v.requires_grad_() for k, v in make_inputs(1, 120, 16, 40_000, torch.float32).items()}
+    selective_scan(**x, delta_softplus=True, backend="triton").sum().backward()
+    assert grids(gpu, "scan_chunk_backward") == {8 * 132}  # of one warp each with 208 registers
+    assert gpu.loads.count("scan_chunk_backward") == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_chunks_of_the_fused_mixer_are_no_more_than_fit(gpu: Seen, dtype: torch.dtype) -> None:
+    block = ViMM(60, skip=False, bidirectional=False, scan_backend="triton", fused=True)
+    with torch.no_grad():
+        convert_precision(block, dtype)(torch.rand(1, 65_536, 60).to(dtype))
+    (chunks,) = grids(gpu, "mix_chunk")
+    assert 0.9 * 792 < chunks <= 792  # 12 warps of 162 to 168 registers on each multiprocessor, in blocks of two
+    assert gpu.loads.count("mix_chunk") == 2

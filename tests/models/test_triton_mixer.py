@@ -1,8 +1,5 @@
 """The fused Triton mixer without a GPU: under the interpreter, and compiled ahead of time."""
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -11,7 +8,8 @@ triton = pytest.importorskip("triton")
 
 from models.scan import triton_mixer, triton_tuning  # noqa: E402
 from models.scan import triton_mixer_kernels as kernels  # noqa: E402
-from tests.models.test_triton import ROOT, assert_all_in_registers, compiled, resources  # noqa: E402
+from tests.models.test_triton import assert_all_in_registers, compiled, resources  # noqa: E402
+from tests.models.triton_interpreter import run_interpreted  # noqa: E402
 
 OTHERS = pytest.mark.slow("the GPU kernels compiled for three generations")
 SHARED_BYTES = {80: 163 * 1024, 86: 99 * 1024, 90: 227 * 1024}  # that one block may have, CUDA C++ programming guide
@@ -20,18 +18,7 @@ SIZES = {"d": 120, "N": 16, "RANK": 4, "WIDTH": 36, "TAPS": 4}
 
 @pytest.mark.slow("the GPU kernels in Triton's interpreter")
 def test_under_the_interpreter() -> None:
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "tests/models/interpreted_triton_mixer.py",
-    ]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
+    run_interpreted("tests/models/interpreted_triton_mixer.py")
 
 
 def jobs() -> list[tuple[Any, dict[str, Any], int, dict[str, Any]]]:
