@@ -1,8 +1,8 @@
 """PyTorch in the disguise of a machine with one H100: every tensor of the CPU says that it is on the GPU.
 
-What PyTorch computes is computed on the CPU; Triton's kernels are compiled and not launched, and leave zeros where they
-would write. Events tell one millisecond whatever happens between them. The device's name says that it is none, and so
-does every record.
+What PyTorch computes is computed on the CPU, but for what only tells a GPU's rates; Triton's kernels are compiled and
+not launched, and leave zeros where they would write. Events tell the same time whatever happens between them. The
+device's name says that it is none, and so does every record.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import torch
 from gpu.dry import driver
 
 NAME = "dry run, no GPU"
-MS = 1.0  # between any two events
+MS = 40.0  # between any two events
 MEMORY = 80 * 2**30
 GPU = torch.device("cuda:0")
 FACTORIES = (
@@ -24,11 +24,12 @@ FACTORIES = (
     "empty_like zeros_like ones_like full_like rand_like randn_like"
 ).split()
 METHODS = "to new_empty new_zeros new_ones new_full new_tensor".split()
+LARGE = 2**26  # elements; copies and matrix products of so many are of a GPU's rates, and are not made
 UNWRITTEN = ("empty", "empty_like", "empty_strided", "new_empty")  # what a kernel that is not launched does not fill
 
 
 class Event:
-    """Of a clock that stands at one millisecond."""
+    """Of a clock that tells `MS` between any two."""
 
     def __init__(self, *_: object, **__: object) -> None:
         pass
@@ -113,6 +114,9 @@ def put_on(stack: contextlib.ExitStack) -> driver.Seen:
     for owner, names in ((torch, FACTORIES), (torch.Tensor, METHODS)):
         for name in names:
             replace(owner, name, _on_the_cpu(getattr(owner, name), name in UNWRITTEN))
+    copy, product = torch.Tensor.copy_, torch.mm
+    replace(torch.Tensor, "copy_", lambda x, *rest: x if x.numel() >= LARGE else copy(x, *rest))
+    replace(torch, "mm", lambda a, b, out=None: _empty_product(a, b) if a.numel() >= LARGE else product(a, b, out=out))
     device = torch._C.TensorBase.device
     replace(torch.Tensor, "device", property(lambda x: _disguise(device.__get__(x))))
     replace(torch.Tensor, "is_cuda", property(lambda x: device.__get__(x).type == "cpu"))
@@ -156,6 +160,10 @@ def _cuda(seen: driver.Seen) -> dict[str, object]:
         "stream": lambda *_: contextlib.nullcontext(),
         "device": lambda *_: contextlib.nullcontext(),
     }
+
+
+def _empty_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return a.new_zeros(a.shape[0], b.shape[1])
 
 
 def _disguise(device: torch.device) -> torch.device:
