@@ -7,13 +7,14 @@ device's name says that it is none, and so does every record.
 
 import contextlib
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-from gpu.dry import driver
+from gpu.dry import driver, rival
 
 NAME = "dry run, no GPU"
 MS = 40.0  # between any two events
@@ -122,6 +123,10 @@ def put_on(stack: contextlib.ExitStack) -> driver.Seen:
     replace(torch.Tensor, "is_cuda", property(lambda x: device.__get__(x).type == "cpu"))
     replace(torch.Tensor, "cuda", lambda x, *_, **__: x)
     replace(torch.Tensor, "pin_memory", lambda x, *_: x)
+    for name, module in rival.stand_ins().items():
+        was = sys.modules.get(name)
+        sys.modules[name] = module
+        stack.callback(sys.modules.pop, name) if was is None else stack.callback(sys.modules.update, {name: was})
     return seen
 
 
@@ -129,14 +134,14 @@ _ABSENT = object()
 
 
 def _cuda(seen: driver.Seen) -> dict[str, object]:
-    def nothing(*_: object, **__: object) -> None:
-        pass
+    def nothing() -> Callable[..., None]:  # another one for each, since the compiler knows functions by themselves
+        return lambda *_, **__: None
 
     silent = (
         "_lazy_init init synchronize empty_cache set_device reset_peak_memory_stats manual_seed manual_seed_all _sleep"
     )
     return {
-        **dict.fromkeys(silent.split(), nothing),
+        **{name: nothing() for name in silent.split()},
         "is_available": lambda: True,
         "is_initialized": lambda: True,
         "is_bf16_supported": lambda *_, **__: True,
@@ -150,7 +155,7 @@ def _cuda(seen: driver.Seen) -> dict[str, object]:
         "max_memory_reserved": lambda *_: MEMORY // 80,
         "mem_get_info": lambda *_: (MEMORY * 3 // 4, MEMORY),
         "get_rng_state_all": lambda: [],
-        "set_rng_state_all": nothing,
+        "set_rng_state_all": nothing(),
         "is_current_stream_capturing": lambda: seen.capturing,
         "Event": Event,
         "Stream": Stream,
