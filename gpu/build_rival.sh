@@ -29,6 +29,8 @@ for name in "${names[@]}"; do
         # Nine architectures are written into setup.py; eight of them would take eight times as long. Line numbers make
         # half of a wheel of 40 MiB.
         sed -i -E '/append\("-gencode"\)/{N;/code=sm_90"/!s/^( *).*/\1pass/}; s/"-lineinfo",?//' "$source/setup.py"
+        # Only the scan is imported: its other models want packages that a GPU machine may not have, and take seconds.
+        [ ! -f "$source/mamba_ssm/__init__.py" ] || sed -i '/import Mamba/d' "$source/mamba_ssm/__init__.py"
     fi
     (cd "$source" && "$python" setup.py -q bdist_wheel -d "$folder")
 done
