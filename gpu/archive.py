@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.core.console import Tell, open_console
-from bench.report import build
 from bench.studies.kinds import KINDS
 from gpu.run import read_stage
 from models.errors import EsrError
@@ -101,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _unpack_and_report(asked: argparse.Namespace, tell: Tell) -> int:
+    from bench.report import build  # not where results are packed: a lent machine has not what draws pages
+
     try:
         folder = unpack(asked.file, asked.results, asked.reports)
     except EsrError as error:

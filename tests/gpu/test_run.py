@@ -14,9 +14,10 @@ from gpu.run import CUT_SHORT, DONE, FAILED, NO_TIME, Ran, run_stage
 from gpu.stages import STAGE_S, Command, stages
 from models.errors import EsrError
 from tests.bench.report.records import record
-from tests.commands import ROOT
+from tests.commands import ROOT, run
 from tests.kept import write_record
 
+STUDIES = ("bench.scan", "bench.profile", "bench.accuracy", "bench.roofline", "bench.scaling", "bench.step")
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
 
@@ -80,6 +81,12 @@ def test_stages_are_of_commands_there_are(rival: bool) -> None:
         assert c.limit_s < STAGE_S
         assert c.words[0] == "-m" or (ROOT / c.words[0]).is_file()
         assert all((ROOT / word).is_file() for word in c.words if word.endswith((".yaml", ".py")))
+
+
+@pytest.mark.parametrize("module", ["gpu.run", "gpu.archive", "train.train", *STUDIES])
+def test_nothing_is_imported_that_a_lent_machine_has_not(module: str) -> None:
+    done = run("-c", f"import sys; sys.modules['vl_convert'] = None; import {module}")
+    assert done.returncode == 0, done.stderr
 
 
 # ---- archives -------------------------------------------------------------------------------------------------------
