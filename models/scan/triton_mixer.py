@@ -64,7 +64,7 @@ def forward(
             PB=max(16, triton.next_power_of_2(rank + 2 * n)), PRECISION=precision, num_warps=WARPS, num_stages=2,
         )  # fmt: skip
         y = x.new_empty(b, length, d)
-        config = tuning.forward_configs(n)[0]
+        config = tuning.walk_config(n)
         weights = (conv_weight, conv_bias, dt_proj.contiguous(), dt_bias, A, D)
         constants = {
             "d": d, "N": n, "RANK": rank, "WIDTH": width, "TAPS": taps, "DB": config.channels, "U": config.tokens,
@@ -81,9 +81,11 @@ def forward(
             warps=config.warps,
             interpreted=tuning.WARPS_PER_MULTIPROCESSOR,
         )
-        tokens = tuning.plan_chunks(b, d, n, length, tuning.multiprocessors(x.device), resident)
+        multiprocessors, blocks = tuning.multiprocessors(x.device), triton.cdiv(d, config.channels)
+        at_once = resident * multiprocessors // (config.warps * blocks)
+        tokens = tuning.plan_chunks(b, d, n, length, multiprocessors, at_once)
         chunks = triton.cdiv(length, tokens)
-        grid = (b * chunks * triton.cdiv(d, config.channels),)
+        grid = (b * chunks * blocks,)
 
         def walk(start: Tensor | None, out: Tensor | None, end: Tensor | None, sums: Tensor | None) -> None:
             mixer.mix_chunk[grid](xz, projected, *weights, start, out, end, sums, length, tokens, chunks, **constants)

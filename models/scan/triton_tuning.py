@@ -64,21 +64,31 @@ def forward_configs(n: int) -> list[Config]:
     return [Config(*layout) for layout in [*layouts, (channels, warps, 2 * tokens)]]
 
 
-def plan_chunks(
-    batch: int, d: int, n: int, length: int, multiprocessors: int, resident: int = WARPS_PER_MULTIPROCESSOR
-) -> int:
+def walk_config(n: int) -> Config:
+    """The layout of the fused mixer's walk for state n.
+
+    It makes its own inputs, and with 32 states besides them a thread would have so many registers that 12 warps fit on
+    a multiprocessor. With 16, where that leaves channels whole, 20 do.
+    """
+    few = [c for c in forward_configs(n) if c.channels * n == 32 * c.warps * STATES_PER_THREAD // 2]
+    return few[0]._replace(tokens=2) if few else forward_configs(n)[0]
+
+
+def plan_chunks(batch: int, d: int, n: int, length: int, multiprocessors: int, at_once: int | None = None) -> int:
     """Tokens in a chunk: as many chunks as fill the GPU once, or one where whole sequences fill it well enough.
 
     Chunks are not made shorter than 16 tokens, nor more numerous than fill the GPU: the carry visits each of them, and
     those that find no place wait for a whole chunk to end.
 
     Args:
-        resident: warps that a multiprocessor has room for.
+        at_once: chunks that the GPU has room for; None: those of the scan's default layout.
     """
-    warps = batch * math.ceil(d * n / (32 * STATES_PER_THREAD))  # of one chunk of every sequence
-    if warps >= ENOUGH_WARPS * multiprocessors:
+    warps = math.ceil(d * n / (32 * STATES_PER_THREAD))  # of one chunk of one sequence
+    if batch * warps >= ENOUGH_WARPS * multiprocessors:
         return length
-    chunks = max(1, resident * multiprocessors // warps)
+    if at_once is None:
+        at_once = WARPS_PER_MULTIPROCESSOR * multiprocessors // warps
+    chunks = max(1, at_once // batch)
     return min(length, max(FEWEST_TOKENS, TOKENS_MULTIPLE * math.ceil(length / chunks / TOKENS_MULTIPLE)))
 
 

@@ -125,6 +125,7 @@ def test_chunks_fill_the_gpu_once() -> None:
     assert chunks(1, 1) == 1
     assert chunks(16, 4096) == 64
     assert chunks(64, 4096) == 16
-    assert tuning.plan_chunks(1, 120, 16, 65536, 132, resident=12) == 84
+    assert tuning.plan_chunks(1, 120, 16, 65536, 132, at_once=660) == 100
+    assert tuning.plan_chunks(2, 120, 16, 65536, 132, at_once=660) == 200
     assert chunks(264, 4096) == 1  # four warps a multiprocessor and no second pass
     assert chunks(1, 65536, multiprocessors=16) == 128

@@ -24,7 +24,7 @@ def test_under_the_interpreter() -> None:
 def jobs() -> list[tuple[Any, dict[str, Any], int, dict[str, Any]]]:
     """Every kernel with the constants that DVMSR in float32 gives it, the precision with the most registers."""
     product = {"R": triton_mixer.ROWS, "PRECISION": "tf32x3"}
-    config = triton_tuning.forward_configs(16)[0]
+    config = triton_tuning.walk_config(16)
     walk = {**SIZES, "DB": config.channels, "U": config.tokens}
     return [
         (kernels.linear, {**product, "K": 60, "N": 240, "NB": 128, "KB": 32}, triton_mixer.WARPS, {}),
@@ -47,3 +47,18 @@ def test_kernels_do_not_spill(capability: int) -> None:
         used = resources(kernel, constants, warps, capability, **options)
         assert_all_in_registers(used, (kernel, capability))
         assert used["SHARED"] <= SHARED_BYTES[capability]
+
+
+@compiled
+def test_twenty_warps_of_the_walk_fit_on_a_multiprocessor() -> None:
+    for kernel, constants, warps, options in jobs():
+        if kernel is kernels.mix_chunk:
+            registers = resources(kernel, constants, warps, 90, **options)["REG"]
+            assert triton_tuning.fitting_warps(registers, warps) >= 20
+
+
+@pytest.mark.parametrize("n", triton_tuning.STATES)
+def test_the_walk_keeps_channels_whole(n: int) -> None:
+    config = triton_tuning.walk_config(n)
+    assert config.channels * n // (32 * config.warps) in (16, 32)
+    assert config.channels % (32 * config.warps) == 0 or n == 64
