@@ -27,10 +27,10 @@ def jobs() -> list[tuple[Any, dict[str, Any], int, dict[str, Any]]]:
     config = triton_tuning.walk_config(16)
     walk = {**SIZES, "DB": config.channels, "U": config.tokens}
     return [
-        (kernels.linear, {**product, "K": 60, "N": 240, "NB": 128, "KB": 32}, triton_mixer.WARPS, {}),
+        (kernels.linear, {**product, "K": 60, "N": 240, "NB": 128, "KB": 32, "GATE": 120}, triton_mixer.WARPS, {}),
         (
             kernels.linear,
-            {**product, "K": 120, "N": 60, "NB": 64, "KB": 32, "norm_weight": None, "norm_bias": None},
+            {**product, "K": 120, "N": 60, "NB": 64, "KB": 32, "GATE": 0, "norm_weight": None, "norm_bias": None},
             triton_mixer.WARPS,
             {},
         ),
