@@ -49,7 +49,8 @@ def stages(out: Path, rival: bool) -> dict[str, list[Command]]:
 
     def scan(name: str, *words: str, limit_s: float = 60.0) -> Command:
         given = ("bench/scan.py", "--device", "cuda", "--out", f"{out}/scan", "--reuse", "--time-budget", "4")
-        dry = ("--error-length", "64") if "errors" in words else ("--lengths", *DRY_LENGTHS, "--runs", "1")
+        sizes = ("--batch", "2", "--lengths", "64") if "--batch" in words else ("--lengths", *DRY_LENGTHS)
+        dry = ("--error-length", "64") if "errors" in words else (*sizes, "--runs", "1")
         return Command(f"scan, {name}", (*given, "--backends", *backends, *words), limit_s, dry)
 
     def forward(precision: str) -> Command:
@@ -130,7 +131,7 @@ def stages(out: Path, rival: bool) -> dict[str, list[Command]]:
                 "training",
                 (*_training(out), "--steps", "20000", "--validation.every", "1000", "--save_every", "500"),
                 400.0,
-                ("--steps", "2", "--batch", "2", "--data.workers", "0", "--data.limit", "2", "--validation.sets", "[]"),
+                ("--steps", "2", "--batch", "2", "--data.workers", "0", "--data.limit", "2", "--validation.limit", "1"),
                 least_s=60.0,
             ),
         ],

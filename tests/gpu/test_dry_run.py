@@ -26,28 +26,29 @@ pytestmark = [
 ]
 
 
-def test_every_command_of_every_stage_reaches_its_end(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dry")
+
+
+@pytest.mark.parametrize("stage", ["a", "b", "c"])
+def test_every_command_of_a_stage_reaches_its_end_and_its_archive_becomes_a_report(stage: str, place: Path) -> None:
     pytest.importorskip("triton")
-    environment = {**os.environ, "PYTHON": sys.executable, "RESULTS": str(tmp_path / "results"), "DRY": "1",
-                   "OUT": str(tmp_path), "SECONDS_EACH": "7000", "ESR_DATA": str(esr_data())}  # fmt: skip
-    for stage, planned in stages(Path("out"), rival=False).items():
-        done = subprocess.run([ROOT / "run_gpu.sh", stage], env=environment, check=False)
-        ran = read_stage(tmp_path / f"results/stages/{stage}.json")
-        assert [r.name for r in ran.commands] == [c.name for c in planned]
-        assert {r.name: r.how for r in ran.commands} == {c.name: DONE for c in planned}
-        assert done.returncode == 0
-        assert (ran.device, ran.dry) == (NAME, True)
-        silent = {r.name for r in ran.commands if not r.records}
-        assert silent <= {"smoke tests", "every test"}
-        archive = tmp_path / f"gpu-{stage}.tar.gz"
-        assert archive.stat().st_size < LIMIT
-        assert (
-            main(["unpack", str(archive), "--results", str(tmp_path / "back"), "--reports", str(tmp_path / "reports")])
-            == 0
-        )
-    folder = tmp_path / "reports/dry-run-no-gpu"
+    environment = {**os.environ, "PYTHON": sys.executable, "RESULTS": str(place / "results"), "DRY": "1",
+                   "OUT": str(place), "SECONDS_EACH": "7000", "ESR_DATA": str(esr_data())}  # fmt: skip
+    done = subprocess.run([ROOT / "run_gpu.sh", stage], env=environment, check=False)
+    ran = read_stage(place / f"results/stages/{stage}.json")
+    assert {r.name: r.how for r in ran.commands} == {c.name: DONE for c in stages(Path("out"), rival=False)[stage]}
+    assert done.returncode == 0
+    assert (ran.device, ran.dry) == (NAME, True)
+    assert {r.name for r in ran.commands if not r.records} <= {"smoke tests", "every test"}
+    archive = place / f"gpu-{stage}.tar.gz"
+    assert archive.stat().st_size < LIMIT
+    words = ["unpack", str(archive), "--results", str(place / "back"), "--reports", str(place / "reports")]
+    assert main(words) == 0
+    folder = place / "reports/dry-run-no-gpu"
     records = [read_record(path) for path in (folder / "records").rglob("*.json")]
     assert records
     assert {record.settings.device_name for record in records} == {NAME}
     assert NAME in (folder / "report/report.md").read_text(encoding="utf-8")
-    assert not list((tmp_path / "back/triton").rglob("*.autotune.json"))  # nothing of it was timed
+    assert not list((place / "back/triton").rglob("*.autotune.json"))  # nothing of it was timed
