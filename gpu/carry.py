@@ -32,13 +32,16 @@ DATA: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+ONLY_HR = ("T91",)  # what is trained on, and never scored
+
+
 def gather(stage: str, folder: Path, data: Path, rival: Path | None, dry: Path | None) -> None:
     """Fill `folder` for `stage`; what it holds of results stays.
 
     Args:
         data: folder of images/ and weights/.
         rival: folder of the wheels that gpu/build_rival.sh made.
-        dry: results of a dry run, whose compiled kernels are taken.
+        dry: results of a dry run, whose compiled kernels are taken where no results have their own.
 
     Raises EsrError for something that is not there.
     """
@@ -56,13 +59,14 @@ def gather(stage: str, folder: Path, data: Path, rival: Path | None, dry: Path |
             shutil.copy(wheel, folder / "wheels")
     sets, networks = DATA[stage]
     for name in sets:
-        _copy(data / "images" / name, folder / "data/images" / name)
+        part = f"images/{name}/HR" if name in ONLY_HR else f"images/{name}"
+        _copy(data / part, folder / "data" / part)
     for file in sorted({w.file for name in networks if (w := get_spec(name).weights)}):
         source = data / "weights" / file
         if source.is_file():  # of those that were published and are not here the record says so
             (folder / "data/weights").mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / "data/weights" / file)
-    if dry:
+    if dry and not (folder / "results/triton").is_dir():
         for path in (dry / "triton").rglob("*"):
             if path.suffix in CACHED:
                 target = folder / "triton" / path.relative_to(dry / "triton")
