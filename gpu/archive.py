@@ -108,6 +108,9 @@ def _unpack_and_report(asked: argparse.Namespace, tell: Tell) -> int:
         tell(f"error: {error}")
         return 2
     tell(f"records in {folder}")
+    if not (folder / "records").is_dir():
+        tell("no network was measured yet, so there is no report")
+        return 0
     return build.main(["--records", str(folder / "records"), "--out", str(folder / "report")])
 
 

@@ -1,6 +1,7 @@
 """Stages of a lent GPU: deadlines, what is run again, and results as one archive; with commands that need no GPU."""
 
 import os
+import shutil
 import tarfile
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from bench.core.record_file import write_bytes
 from gpu import run as gpu_run
-from gpu.archive import pack, unpack
+from gpu.archive import main, pack, unpack
 from gpu.run import CUT_SHORT, DONE, FAILED, NO_TIME, Ran, run_stage
 from gpu.stages import STAGE_S, Command, stages
 from models.errors import EsrError
@@ -127,6 +128,18 @@ def test_an_archive_becomes_a_folder_of_reports(tmp_path: Path) -> None:
     assert folder == tmp_path / "reports/dry-run-no-gpu"
     assert [p.suffix for p in folder.rglob("*") if p.is_file()] == [".json"]
     assert (tmp_path / "back/triton/KEY/kernel.cubin").is_file()
+
+
+def test_an_archive_without_a_network_is_no_report_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path / "results")
+    shutil.rmtree(tmp_path / "results/records")
+    pack(tmp_path / "results", tmp_path / "a.tar.gz")
+    places = ["--results", str(tmp_path / "back"), "--reports", str(tmp_path / "reports")]
+    assert main(["unpack", str(tmp_path / "a.tar.gz"), *places]) == 0
+    assert "there is no report" in capsys.readouterr().err
+
+
+def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
     (tmp_path / "no.tar.gz").write_bytes(b"no archive")
     with pytest.raises(EsrError, match=r"no\.tar\.gz is no archive of a stage"):
         unpack(tmp_path / "no.tar.gz", tmp_path / "other", tmp_path / "reports")
