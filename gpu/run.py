@@ -88,7 +88,7 @@ def run_stage(
 def _run(command: Command, out: Path, limit_s: float, environment: Mapping[str, str]) -> Ran:
     before, begin = _records(out), time.monotonic()
     line = [sys.executable, *command.words]
-    # In a group of its own, to be ended as a whole; not in a session, which would outlive the lent machine's call.
+    # In a group of its own, to be ended as a whole; it still goes with the call that started it.
     with subprocess.Popen(line, cwd=ROOT, env=dict(environment), process_group=0) as process:
         try:
             cut = _wait(process, limit_s)
