@@ -1,7 +1,9 @@
 """Runtimes of single forward passes, networks sampled in turn.
 
-The harness owns the warm-up: the first pass in a fresh process is the cold start, reported apart; then warm-up passes;
-then samples, one pass each, the networks interleaved so that a drifting clock or a busy moment meets all of them alike.
+The harness owns the warm-up: the first pass in a fresh process is the cold start, reported apart; then, once all have
+made theirs, warm-up passes; then samples, one pass each, the networks interleaved so that a drifting clock or a busy
+moment meets all of them alike. On a GPU, where a cold pass compiles for seconds what then runs for milliseconds, the
+time budget is the samples' alone; the warm-up may take as long again.
 A slow network that can afford fewer samples than the others has them spread over the whole time of theirs.
 Raw values are returned; `bench.core.statistics` derives the rest.
 """
@@ -17,7 +19,7 @@ from bench.networks.engine import ColdPass
 from models.errors import EsrError
 
 WARMUP_PASSES = {"cpu": 3, "cuda": 20}
-WARMUP_SHARE = 0.3  # of the time budget, cold pass included
+WARMUP_SHARE = 0.3  # of a CPU's time budget, cold pass included
 RUNS = {"cpu": 50, "cuda": 300}  # default number of samples
 
 Answer = TypeVar("Answer")
@@ -103,18 +105,23 @@ def measure_runtimes(
     Args:
         device: "cpu" or "cuda".
         runs: samples of each network; fewer, but at least one, where its time budget ends before.
-        budget_s: seconds for each network, cold pass and warm-up included.
+        budget_s: seconds for each network; on a CPU cold pass and warm-up included, on a GPU the samples alone.
         cuda_graph: replay a captured graph for the samples.
         on_pass: called before each pass with the worker and the kind of pass, for progress.
         tell: receives a line after each cold start, the first timing there is.
     """
     run = new_run()
     timed = [Timed(worker, budget_s, run) for worker in workers]
-    for one in timed:
-        try:
-            _prepare(one, device, cuda_graph, on_pass, tell)
-        except EsrError as error:
-            one.error = str(error)
+    steps: list[Callable[[Timed], None]] = [
+        lambda one: _start(one, device, on_pass, tell),
+        lambda one: _warm_up(one, device, cuda_graph, on_pass),
+    ]
+    for prepare in steps:
+        for one in (one for one in timed if not one.error):
+            try:
+                prepare(one)
+            except EsrError as error:
+                one.error = str(error)
     wanted = {id(one): one.affordable(runs) for one in timed if not one.error}
     rounds = max(wanted.values(), default=0)
     for turn in range(rounds):
@@ -131,31 +138,33 @@ def measure_runtimes(
     return timed
 
 
-def _prepare(
-    one: Timed,
-    device: str,
-    cuda_graph: bool,
-    on_pass: Callable[[Contestant, str], None],
-    tell: Callable[[str], None],
-) -> None:
+def _start(one: Timed, device: str, on_pass: Callable[[Contestant, str], None], tell: Callable[[str], None]) -> None:
     on_pass(one.worker, "build")
     one.worker.build()
     on_pass(one.worker, "cold")
     cold = _clocked(one, one.worker.cold)
     one.cold_ms, one.memory = cold.ms, cold.memory
     tell(f"{one.worker.name}: first pass {cold.ms:.0f} ms")
-    while len(one.warmup_ms) < WARMUP_PASSES[device] and _may_warm_up(one):
+    if device == "cuda":
+        one.spent_s = 0.0
+
+
+def _warm_up(one: Timed, device: str, cuda_graph: bool, on_pass: Callable[[Contestant, str], None]) -> None:
+    while len(one.warmup_ms) < WARMUP_PASSES[device] and _may_warm_up(one, device):
         on_pass(one.worker, "warm-up")
         one.warmup_ms.append(_clocked(one, one.worker.sample))
     one.environment = one.worker.environment()  # now, while the device is still warm
     if device == "cuda":
+        one.spent_s = 0.0
         one.memory = one.worker.peak_memory()
     if cuda_graph:
         one.worker.capture_graph()
 
 
-def _may_warm_up(one: Timed) -> bool:
+def _may_warm_up(one: Timed, device: str) -> bool:
     """One pass wherever it fits; more of them only from the warm-up's share of the budget."""
+    if device == "cuda":
+        return not one.warmup_ms or one.spent_s + one.last_s <= one.budget_s
     return one.spent_s + one.last_s <= one.budget_s * (WARMUP_SHARE if one.warmup_ms else 1)
 
 

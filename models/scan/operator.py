@@ -99,7 +99,9 @@ def selective_scan_backward(
     backend: str,
 ) -> list[Tensor]:
     """Gradients of u, delta, A, B, C, D, z and delta_bias; an empty tensor for an argument that was None."""
-    return kernel(backend).backward(grad, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    grads = kernel(backend).backward(grad, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    grads[2] = grads[2].contiguous()  # of A: a compiler is told so, and plans with it
+    return grads
 
 
 @torch.library.register_fake(SCAN)
@@ -136,7 +138,7 @@ def _(
         return u.new_empty(0) if x is None else torch.empty_like(x)
 
     dz = u.new_empty(0) if z is None else _empty_like(z)
-    long = [_empty_like(u), _empty_like(delta), torch.empty_like(A), _empty_like(B), _empty_like(C)]
+    long = [_empty_like(u), _empty_like(delta), A.new_empty(A.shape), _empty_like(B), _empty_like(C)]
     return [*long, vector(D), dz, vector(delta_bias)]
 
 

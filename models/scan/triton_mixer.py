@@ -1,13 +1,13 @@
 """The fused mixer on a GPU, in five kernels a layer:
 
- 1. `linear`: LayerNorm and in_proj, one read of the tokens;
+ 1. `linear`: LayerNorm, in_proj and the gate's SiLU, one read of the tokens;
  2. `project`: convolution, SiLU and x_proj, of which only B, C and the r numbers behind the step are kept;
  3. `mix_chunk` from zero states, `carry_chunks`, `mix_chunk` again: the three passes of `triton_scan`, with the
     convolution, dt_proj and softplus done anew for each token as it is reached, and the skip and the gate at the end;
  4. `linear`: out_proj.
 
-Of the (b, L, d) intermediates u, delta and the ungated y none is ever written; x', z and the gated y are. At 256x256 in
-float32 a layer of DVMSR moves 79 + 41 + 41 + 103 + 47 = 311 MB, where the separate steps move about 470.
+Of the (b, L, d) intermediates u, delta and the ungated y none is ever written; x', silu(z) and the gated y are. At
+256x256 in float32 a layer of DVMSR moves 79 + 41 + 41 + 103 + 47 = 311 MB, where the separate steps move about 470.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ def forward(
     precision = _precision(x)
     x, A, D, conv_weight = x.contiguous(), A.float().contiguous(), D.contiguous(), conv_weight.contiguous()
     with torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext():
-        xz = _linear(x, in_proj, precision, (norm_weight, norm_bias, epsilon))
+        xz = _linear(x, in_proj, precision, (norm_weight, norm_bias, epsilon), gate=d)
         width = 4 * math.ceil((rank + 2 * n) / 4)
         projected = x.new_empty(b, length, width, dtype=torch.float32)
         mixer.project[(b * triton.cdiv(length, ROWS),)](
@@ -64,18 +64,31 @@ def forward(
             PB=max(16, triton.next_power_of_2(rank + 2 * n)), PRECISION=precision, num_warps=WARPS, num_stages=2,
         )  # fmt: skip
         y = x.new_empty(b, length, d)
-        tokens = tuning.plan_chunks(b, d, n, length, tuning.multiprocessors(x.device))
+        config = tuning.walk_config(n)
+        weights = (conv_weight, conv_bias, dt_proj.contiguous(), dt_bias, A, D)
+        constants = {
+            "d": d, "N": n, "RANK": rank, "WIDTH": width, "TAPS": taps, "DB": config.channels, "U": config.tokens,
+            "num_warps": config.warps,
+        }  # fmt: skip
+        # Any tensor of their dtype stands for those that the answer is needed for.
+        passes = ((None, None, projected, projected), (projected, y, None, None))
+        resident = tuning.resident_warps(
+            ("mix", x.device, *(v.dtype for v in (xz, *weights)), *constants.values()),
+            lambda: [
+                mixer.mix_chunk.warmup(xz, projected, *weights, *p, length, 1, 1, grid=(1,), **constants)
+                for p in passes
+            ],
+            warps=config.warps,
+            interpreted=tuning.WARPS_PER_MULTIPROCESSOR,
+        )
+        multiprocessors, blocks = tuning.multiprocessors(x.device), triton.cdiv(d, config.channels)
+        at_once = resident * multiprocessors // (config.warps * blocks)
+        tokens = tuning.plan_chunks(b, d, n, length, multiprocessors, at_once)
         chunks = triton.cdiv(length, tokens)
-        config = tuning.forward_configs(n)[0]
-        grid = (b * chunks * triton.cdiv(d, config.channels),)
+        grid = (b * chunks * blocks,)
 
         def walk(start: Tensor | None, out: Tensor | None, end: Tensor | None, sums: Tensor | None) -> None:
-            mixer.mix_chunk[grid](
-                xz, projected, conv_weight, conv_bias, dt_proj.contiguous(), dt_bias, A, D,
-                start, out, end, sums, length, tokens, chunks,
-                d=d, N=n, RANK=rank, WIDTH=width, TAPS=taps, DB=config.channels, U=config.tokens,
-                num_warps=config.warps,
-            )  # fmt: skip
+            mixer.mix_chunk[grid](xz, projected, *weights, start, out, end, sums, length, tokens, chunks, **constants)
 
         states = None
         if chunks > 1:
@@ -97,7 +110,9 @@ def _precision(x: Tensor) -> str:
     return "tf32" if x.is_cuda and torch.backends.cuda.matmul.allow_tf32 else "tf32x3"
 
 
-def _linear(x: Tensor, weight: Tensor, precision: str, norm: tuple[Tensor, Tensor, float] | None) -> Tensor:
+def _linear(
+    x: Tensor, weight: Tensor, precision: str, norm: tuple[Tensor, Tensor, float] | None, gate: int = 0
+) -> Tensor:
     outputs, inputs = weight.shape
     out = x.new_empty(*x.shape[:2], outputs)
     rows = x.shape[0] * x.shape[1]
@@ -105,6 +120,6 @@ def _linear(x: Tensor, weight: Tensor, precision: str, norm: tuple[Tensor, Tenso
     columns = 128 if outputs > 64 else 64
     mixer.linear[(triton.cdiv(rows, ROWS),)](
         x, norm_weight, norm_bias, epsilon, weight.contiguous(), out, rows,
-        K=inputs, N=outputs, NB=columns, R=ROWS, PRECISION=precision, num_warps=WARPS,
+        K=inputs, N=outputs, NB=columns, R=ROWS, PRECISION=precision, GATE=gate, num_warps=WARPS,
     )  # fmt: skip
     return out

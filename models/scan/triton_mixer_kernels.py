@@ -24,6 +24,7 @@ def linear(
     NB: tl.constexpr,
     R: tl.constexpr,
     PRECISION: tl.constexpr,
+    GATE: tl.constexpr,  # of the columns from here on silu is written; 0: of none
     KB: tl.constexpr = 32,  # at once; float32's products in three parts hold six registers for each operand
 ):
     """out = LayerNorm(x) W^T for R rows."""
@@ -54,6 +55,8 @@ def linear(
                 v = (v.to(tl.float32) - mean[:, None]) * scale[:, None] * weight[None, :] + bias[None, :]
             w = tl.load(W + n[None, :] * K + k[:, None], mask=(k < K)[:, None] & (n < N)[None, :], other=0.0)
             result = tl.dot(v.to(W.dtype.element_ty), w, result, input_precision=PRECISION)
+        if GATE > 0:
+            result *= tl.where(n[None, :] >= GATE, sigmoid(result), 1.0)
         tl.store(out + row[:, None] * N + n[None, :], result.to(out.dtype.element_ty), mask=present & (n < N)[None, :])
 
 
@@ -145,7 +148,7 @@ def mix(
             total += step
         else:
             y = tl.sum(h * row_of(row + N, 16, N)[:, None], 0) + skip * u
-            tl.store(out + (t + i) * d + c, (y * gates[i] * sigmoid(gates[i])).to(out.dtype.element_ty), mask=inside)
+            tl.store(out + (t + i) * d + c, (y * gates[i]).to(out.dtype.element_ty), mask=inside)
     kept = ()
     for i in tl.static_range(TAPS - 1):
         kept += (xs[U + i],)
@@ -154,7 +157,7 @@ def mix(
 
 @triton.jit(do_not_specialize=["length", "tokens", "chunks"])
 def mix_chunk(
-    xz,  # (b, L, 2 d): x' and z
+    xz,  # (b, L, 2 d): x' and silu(z)
     projected,  # (b, L, WIDTH): B, C, dt
     conv_weight,  # (d, TAPS)
     conv_bias,  # (d)

@@ -237,18 +237,26 @@ def _recurrence_backward(x: _Inputs, dy: Tensor) -> tuple[Tensor, Tensor, Tensor
         )  # fmt: skip
         _carry(x, behind, total, reverse=True)
     blocks = triton.cdiv(x.d * x.n, tuning.BLOCK_STATES)
-    programs = tuning.BACKWARD_PROGRAMS * tuning.multiprocessors(x.u.device)
-    workers = min(x.b * x.chunks, max(1, programs // blocks))
     y, dx, dsteps = (torch.empty_like(dy) for _ in range(3))
+    inputs, sizes = (x.u, x.delta, dy, x.A, x.B, x.C, start, behind), (x.b, x.length, x.tokens, x.chunks)
+    strides = (x.u.stride(0), x.B.stride(0), x.C.stride(0), x.A.stride(0), x.A.stride(1))
+    constants = {
+        "d": x.d, "u_t": x.u.stride(2), "B_t": x.B.stride(2), "C_t": x.C.stride(2), "N": x.n,
+        "CR": tuning.HELD_CHANNELS, "S": tuning.SEGMENT, "num_warps": 1, "maxnreg": tuning.BACKWARD_REGISTERS,
+    }  # fmt: skip
+    kernel = adjoint.scan_chunk_backward
+    programs = tuning.multiprocessors(x.u.device) * tuning.resident_warps(
+        ("backward", x.u.device, *(v is not None and v.dtype for v in inputs), *constants.values()),
+        # Any tensor of their dtype stands for those whose sizes hang on the answer.
+        lambda: [kernel.warmup(*inputs, dy, y, dx, dsteps, dy, dy, dy, *sizes, *strides, grid=(1,), **constants)],
+        warps=1,
+        interpreted=tuning.BACKWARD_PROGRAMS,
+    )
+    workers = min(x.b * x.chunks, max(1, programs // blocks))
     dA = dy.new_empty(workers, x.n, x.d)
     dB, dC = (dy.new_empty(blocks, x.b, x.length, x.n) for _ in range(2))
     scratch = dy.new_empty(workers * blocks, x.tokens // tuning.SEGMENT, tuning.BLOCK_STATES)
-    adjoint.scan_chunk_backward[(workers * blocks,)](
-        x.u, x.delta, dy, x.A, x.B, x.C, start, behind, scratch, y, dx, dsteps, dA, dB, dC,
-        x.b, x.length, x.tokens, x.chunks, x.u.stride(0), x.B.stride(0), x.C.stride(0), x.A.stride(0), x.A.stride(1),
-        d=x.d, u_t=x.u.stride(2), B_t=x.B.stride(2), C_t=x.C.stride(2), N=x.n, CR=tuning.HELD_CHANNELS,
-        S=tuning.SEGMENT, num_warps=1, maxnreg=tuning.BACKWARD_REGISTERS,
-    )  # fmt: skip
+    kernel[(workers * blocks,)](*inputs, scratch, y, dx, dsteps, dA, dB, dC, *sizes, *strides, **constants)
     return y, dx, dsteps, dA.sum(0).t(), dB.sum(0), dC.sum(0)
 
 

@@ -1,5 +1,7 @@
 """What only a GPU can show; skipped where there is none, and said so."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -31,11 +33,13 @@ def test_allocator_peak_of_a_known_allocation() -> None:
 
 
 def test_events_time_a_known_wait() -> None:
-    subject = engine()
-    cycles = 20_000_000
-    rate_hz = torch.cuda.clock_rate() * 1e6 if hasattr(torch.cuda, "clock_rate") else 1.5e9
+    """The GPU counts cycles, of a clock that idles at a fifth of its highest rate and is never above that."""
+    subject, cycles = engine(), 200_000_000
+    highest_mhz = measure_machine(subject.device).max_clock_mhz
+    assert highest_mhz
+    begin = time.perf_counter()
     _, ms = subject._timed(lambda: torch.cuda._sleep(cycles))
-    assert ms == pytest.approx(cycles / rate_hz * 1e3, rel=0.6)
+    assert cycles / highest_mhz / 1e3 <= ms <= (time.perf_counter() - begin) * 1e3
 
 
 @pytest.mark.parametrize("device", [f"cuda:{i}" for i in range(torch.cuda.device_count())])
@@ -88,7 +92,9 @@ def test_scan_contenders_are_timed_without_their_launches(variant: Variant, dire
     memory = contender.peak_memory()
     assert memory.peak_allocated - memory.before >= contender.result_bytes
     contender.capture_graph()
-    assert contender.how in ("cuda graph", "batched calls")
+    if variant.backend != "mamba_ssm":  # which is not ours to mend
+        assert (contender.how, contender.not_captured) == ("cuda graph", "")
+    assert contender.how == "cuda graph" or contender.not_captured
     assert 0 < contender.sample() < 2 * max(contender.eager_ms)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,17 @@ from bench.studies.scan.contender import Contender, Variant, cell_inputs, list_v
 from bench.studies.scan.errors import measure_errors, relative_error
 from bench.studies.scan.figures import least_bytes
 from bench.studies.scan.inputs import SEQUENCES, lay_out, layer_inputs, random_inputs
-from bench.studies.scan.scan_record import BOTH, FORWARD, ScanCell, ScanError, ScanLeftOut, ScanRecord
+from bench.studies.scan.machine import COPY_BYTES
+from bench.studies.scan.scan_record import (
+    BOTH,
+    FORWARD,
+    ScanCell,
+    ScanError,
+    ScanLeftOut,
+    ScanRecord,
+    ScanSettings,
+)
+from gpu.dry.cuda import MS, disguised
 from models.errors import EsrError
 from models.scan import selective_scan
 from tests.bench.report.records import scan_measurement, scan_record, scan_settings
@@ -52,6 +63,57 @@ def test_a_padded_scan_starts_like_the_scan(channels_last: bool) -> None:
     expected = selective_scan(**x, delta_softplus=True, backend="chunked")
     got = selective_scan(**laid, delta_softplus=True, backend="chunked")[..., :50]
     torch.testing.assert_close(got, expected)
+
+
+def contender_on(gpu: torch.device, backend: str, settings: ScanSettings) -> Contender:
+    cell = ScanCell(1, 300, BOTH)
+    return Contender(Variant(backend, backend), cell, cell_inputs(cell, settings, gpu), gpu)
+
+
+@pytest.mark.parametrize("backend", ["triton", "chunked"])
+def test_samples_on_a_gpu_are_replays_of_a_graph(backend: str) -> None:
+    with disguised() as seen:
+        contender = contender_on(torch.device("cuda"), backend, scan_settings())
+        contender.build()
+        contender.capture_graph()
+        assert (contender.how, contender.not_captured) == ("cuda graph", "")
+        captured = [launch for launch in seen.launches if launch.captured]
+        assert bool(captured) == (backend == "triton")
+        assert contender.sample() == MS / contender.calls
+
+
+def test_why_a_scan_is_not_captured_is_kept_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+
+    def scan(**inputs: Any) -> torch.Tensor:
+        if torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("operation not permitted")
+        return selective_scan(**inputs)
+
+    monkeypatch.setitem(COPY_BYTES, "cuda", 2**20)
+    monkeypatch.setattr("bench.studies.scan.contender.selective_scan", scan)
+    words = ["--lengths", "100", "--directions", "forward", "--measure", "time", "--runs", "3", "--backends", "chunked"]
+    with disguised():
+        assert main(["--device", "cuda", "--out", str(tmp_path), *words]) == 0
+    said = capsys.readouterr().err
+    assert "chunked was not captured as a graph, failed with RuntimeError: operation not permitted" in said
+    (path,) = tmp_path.glob("*.json")
+    (measured,) = read_as(ScanRecord, path).measurements
+    assert (measured.how, measured.not_captured) == (
+        "batched calls",
+        "failed with RuntimeError: operation not permitted",
+    )
+
+
+def test_a_long_call_is_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    with disguised():
+        monkeypatch.setattr(torch.cuda.Event, "elapsed_time", lambda *_: 400.0)
+        contender = contender_on(torch.device("cuda"), "reference", scan_settings())
+        contender.capture_graph()
+    assert contender.how == "batched calls"
+    assert contender.not_captured == "a call takes longer than 50 ms"
+    assert contender.eager_ms == [400.0, 400.0]
 
 
 def test_rivals_get_the_layout_they_like(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,10 @@ from torch import Tensor
 
 from models.errors import EsrError
 from models.scan import selective_scan, triton_scan, triton_tuning
-from tests.models.test_scan import extreme_inputs, make_inputs, relative_error
+from tests.models.test_scan import assert_strides_as_told, extreme_inputs, make_inputs, relative_error
+from tests.models.triton_interpreter import mend_interpreter
+
+mend_interpreter()
 
 # L = 1, L and d not a multiple of anything, d beyond one block, every n and one between, and several sequences.
 SHAPES = [(1, 1, 8, 1), (2, 5, 8, 37), (1, 130, 16, 6), (1, 9, 64, 17), (2, 4, 32, 19), (1, 3, 5, 34)]
@@ -74,6 +77,7 @@ def test_values_of_trained_networks() -> None:
 
 @pytest.mark.parametrize("tile", [2, 32])
 def test_carry_over_many_chunks(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_tuning, "FEWEST_TOKENS", 2)
     monkeypatch.setattr(triton_tuning, "TOKENS_MULTIPLE", 2)
     monkeypatch.setattr(triton_scan, "CARRY_CHUNKS", tile)
     check(make_inputs(1, 1, 8, 71, torch.float32))
@@ -87,7 +91,7 @@ def test_one_chunk_for_many_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_few_programs_share_many_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_tuning, "BACKWARD_PROGRAMS", 1)
     monkeypatch.setattr(triton_tuning, "MULTIPROCESSORS", 2)
-    monkeypatch.setattr(triton_tuning, "TOKENS_MULTIPLE", 4)
+    monkeypatch.setattr(triton_tuning, "FEWEST_TOKENS", 4)
     triton_tuning.multiprocessors.cache_clear()
     check(make_inputs(2, 2, 8, 13, torch.float32))
     triton_tuning.multiprocessors.cache_clear()
@@ -137,6 +141,11 @@ def test_a_gradient_that_is_one_number_repeated() -> None:
         strict=True,
     ):
         assert torch.equal(a, b)
+
+
+def test_gradients_have_the_strides_that_a_compiler_is_told() -> None:
+    x = make_inputs(1, 3, 5, 20, torch.float32)  # five states, which are padded to eight
+    assert_strides_as_told("triton", x)
 
 
 def test_what_it_cannot_do() -> None:

@@ -7,6 +7,9 @@ from torch import Tensor
 from models.dvmsr import ViMM
 from models.scan import triton_mixer, triton_tuning
 from tests.models.test_scan import relative_error
+from tests.models.triton_interpreter import mend_interpreter
+
+mend_interpreter()
 
 
 def fused(block: ViMM, x: Tensor, monkeypatch: pytest.MonkeyPatch) -> Tensor:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.data.datasets import find_dataset
@@ -242,6 +243,21 @@ def test_opcheck(backend: str) -> None:
     torch.library.opcheck(torch.ops.esr.selective_scan.default, (*x.values(), True, backend))
     x = {**x, "D": None, "z": None, "delta_bias": None}  # type: ignore[dict-item]
     torch.library.opcheck(torch.ops.esr.selective_scan.default, (*x.values(), False, backend))
+
+
+def assert_strides_as_told(backend: str, x: dict[str, torch.Tensor]) -> None:
+    """Of the gradients by `backend`, whatever the layout of A: those of the operator's fake kernel."""
+    backward = torch.ops.esr.selective_scan_backward.default
+    for A in (x["A"], x["A"].t().contiguous().t()):
+        given = (torch.ones_like(x["u"]), *{**x, "A": A}.values(), True, backend)
+        with FakeTensorMode() as fake:
+            told = backward(*(fake.from_tensor(v) if isinstance(v, torch.Tensor) else v for v in given))
+        assert [g.stride() for g in backward(*given)] == [g.stride() for g in told]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_have_the_strides_that_a_compiler_is_told(backend: str) -> None:
+    assert_strides_as_told(backend, make_inputs(2, 3, 4, 20, torch.float32))
 
 
 def test_compiles_without_graph_breaks() -> None:

@@ -1,13 +1,7 @@
 """The Triton backend without a GPU: under the interpreter, compiled ahead of time, and the rules of its tuner."""
 
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 triton = pytest.importorskip("triton")
@@ -15,13 +9,13 @@ triton = pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
+from gpu.dry.driver import CUOBJDUMP, resource_usage  # noqa: E402
 from models.scan import triton_adjoint as adjoint  # noqa: E402
 from models.scan import triton_kernels as kernels  # noqa: E402
 from models.scan import triton_scan  # noqa: E402
 from models.scan import triton_tuning as tuning  # noqa: E402
+from tests.models.triton_interpreter import run_interpreted  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
-CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 D, B_T, Z_T = 120, 36, 240  # DVMSR's channels, and the token strides of its B, C and z
 STRIDES = {"d": D, "u_t": D, "delta_t": D, "grad_t": D, "B_t": B_T, "C_t": B_T, "z_t": Z_T}
 
@@ -31,16 +25,8 @@ compiled = pytest.mark.skipif(
 
 
 @pytest.mark.slow("the GPU kernels in Triton's interpreter")
-@pytest.mark.skipif(
-    int(triton.__version__.split(".")[1]) < 7 and np.lib.NumpyVersion(np.__version__) >= "2.4.0",
-    reason="the interpreter of triton before 3.7 fails with numpy 2.4",
-)
 def test_under_the_interpreter() -> None:
-    # In a process of its own: triton reads the variable once, when it is imported.
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "tests/models/interpreted_triton.py"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
+    run_interpreted("tests/models/interpreted_triton.py")
 
 
 def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: int, **options: Any) -> dict[str, int]:
@@ -54,20 +40,9 @@ def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: in
     fixed = {(names.index(k),): v for k, v in constants.items() if k in names}
     aligned = {(i,): [["tt.divisibility", 16]] for i, n in enumerate(names) if signature[n] == "*fp32"}
     source = ASTSource(kernel, signature, fixed, aligned)
-    binary = triton.compile(
-        source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps, **options}
-    ).asm["cubin"]
-    return _usage(binary)
-
-
-def _usage(cubin: bytes) -> dict[str, int]:
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"esr-{os.getpid()}.cubin"
-    path.write_bytes(cubin)
-    try:
-        text = subprocess.run([CUOBJDUMP, "-res-usage", path], capture_output=True, text=True, check=True).stdout
-    finally:
-        path.unlink()
-    return {name: int(value) for name, value in re.findall(r"\b(REG|STACK|SHARED|LOCAL):(\d+)", text)}
+    options = {"num_warps": warps, **options}
+    binary = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    return resource_usage(binary.asm["cubin"])
 
 
 def passes(n: int, config: tuning.Config) -> list[dict[str, Any]]:
@@ -116,7 +91,14 @@ def test_default_layout_fills_a_multiprocessor() -> None:
     config = tuning.forward_configs(16)[0]
     for constants in passes(16, config):
         registers = resources(kernels.scan_chunk, constants, config.warps, 90)["REG"]
-        assert 65536 // (registers * 32) >= tuning.WARPS_PER_MULTIPROCESSOR
+        assert tuning.fitting_warps(registers, config.warps) >= tuning.WARPS_PER_MULTIPROCESSOR
+
+
+@pytest.mark.parametrize(("registers", "warps", "fitting"), [
+    (128, 2, 16), (129, 2, 12), (168, 2, 12), (169, 2, 8), (166, 8, 8), (208, 1, 8), (255, 1, 8), (104, 4, 16),
+])  # fmt: skip
+def test_warps_that_fit_into_the_registers(registers: int, warps: int, fitting: int) -> None:
+    assert tuning.fitting_warps(registers, warps) == fitting
 
 
 @pytest.mark.parametrize("n", tuning.STATES)
@@ -143,5 +125,7 @@ def test_chunks_fill_the_gpu_once() -> None:
     assert chunks(1, 1) == 1
     assert chunks(16, 4096) == 64
     assert chunks(64, 4096) == 16
+    assert tuning.plan_chunks(1, 120, 16, 65536, 132, at_once=660) == 100
+    assert tuning.plan_chunks(2, 120, 16, 65536, 132, at_once=660) == 200
     assert chunks(264, 4096) == 1  # four warps a multiprocessor and no second pass
     assert chunks(1, 65536, multiprocessors=16) == 128

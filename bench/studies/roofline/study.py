@@ -27,7 +27,7 @@ from models.errors import EsrError
 from models.scan import resolve_backend
 from models.scan.mixer import fuses
 
-WARMUP_PASSES = {"cpu": 2, "cuda": 10}
+WARMUP_PASSES = {"cpu": 2, "cuda": 20}
 PRODUCT_SIDE = {"cpu": 2048, "cuda": 8192}
 PRODUCTS = {"cpu": 5, "cuda": 20}
 

@@ -18,7 +18,8 @@ from models.errors import EsrError
 from models.scan import list_backends, selective_scan
 
 OUT_OF_MEMORY = "out of memory; try shorter --lengths or a smaller --batch"
-EAGER_CALLS = 20
+EAGER_CALLS, EAGER_MS = 20, 500.0
+LONG_MS = 50.0
 SAMPLE_MS = 2.0  # a GPU sample lasts about this long, so that its events' resolution does not count
 MOST_CALLS = 20  # in a sample
 SET_UP_LENGTH = 64
@@ -69,6 +70,7 @@ class Contender:
         self.graph: torch.cuda.CUDAGraph | None = None
         self.calls = 1  # of a sample
         self.how = "calls" if device.type == "cpu" else "batched calls"
+        self.not_captured = ""
         self.eager_ms: list[float] = []
 
     def run(self) -> object:
@@ -108,9 +110,15 @@ class Contender:
         return _try(lambda: allocator_peak(self.run, self.device))
 
     def capture_graph(self) -> None:
-        """Time single calls from Python, then let samples replay a graph of several, or batch them if that fails."""
-        self.eager_ms = [self._clock(self.run) for _ in range(EAGER_CALLS)]
+        """Time single calls from Python, then let samples replay a graph of several, or batch them if that fails.
+
+        `not_captured` says why; a call that takes longer than `LONG_MS` is not tried: launching is no part of its time.
+        """
+        self.eager_ms = self._eager()
         self.calls = max(1, min(MOST_CALLS, round(SAMPLE_MS / min(self.eager_ms))))
+        if min(self.eager_ms) > LONG_MS:
+            self.not_captured = f"a call takes longer than {LONG_MS:g} ms"
+            return
         try:
             stream = torch.cuda.Stream(self.device)
             stream.wait_stream(torch.cuda.current_stream(self.device))
@@ -123,10 +131,18 @@ class Contender:
                     self.run()
             graph.replay()
             torch.cuda.synchronize(self.device)
-        except RuntimeError:  # a backend that synchronises or allocates outside of PyTorch cannot be captured
+        except RuntimeError as error:  # of a backend that synchronises or allocates outside of PyTorch, and of faults
             torch.cuda.synchronize(self.device)
+            self.not_captured = explain(error, OUT_OF_MEMORY)
             return
         self.graph, self.how = graph, "cuda graph"
+
+    def _eager(self) -> list[float]:
+        """Milliseconds of single calls, as many as fit into `EAGER_MS`, two at least."""
+        times: list[float] = []
+        while len(times) < 2 or (len(times) < EAGER_CALLS and sum(times) < EAGER_MS):
+            times.append(self._clock(self.run))
+        return times
 
     def _clock(self, run: Callable[[], object], calls: int = 1) -> float:
         return _try(lambda: clocked(run, self.device, calls))[1]

@@ -66,6 +66,7 @@ class Measurement:
     Attributes:
         runtime: one call each; on a GPU the device's time alone, where `how` is "cuda graph".
         how: "calls" (one after the other from Python), "batched calls", or "cuda graph".
+        not_captured: why it is "batched calls" on a GPU.
         eager_ms: GPU: single calls from Python, so that what exceeds `runtime` is the cost of launching.
         memory: peak of one call; None if it was not measured.
         result_bytes: output, and gradients if there are any: what every backend must allocate.
@@ -78,6 +79,7 @@ class Measurement:
     result_bytes: int
     eager_ms: list[float] = field(default_factory=list)
     memory: Memory | None = None
+    not_captured: str = ""
 
     @property
     def rank(self) -> Rank:

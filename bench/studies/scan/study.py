@@ -85,6 +85,8 @@ def fill(plan: ScanPlan, record: ScanRecord, tell: Tell) -> ScanRecord:
                 save(record, plan.out)
                 for entry in (e for e in record.left_out if e.cell == cell):
                     tell(f"{cell.text}: {entry.backend} left out, {entry.reason}")
+                for m in (m for m in record.measurements if m.cell == cell and m.not_captured):
+                    tell(f"{cell.text}: {m.backend} was not captured as a graph, {m.not_captured}")
                 tell(f"{cell.text}: {_times_text(record, cell)}")
                 progress.advance()
     return save(record, plan.out)
@@ -198,6 +200,7 @@ def _time(plan: ScanPlan, record: ScanRecord, cell: ScanCell, able: list[Variant
         runtime = one.runtime(plan.runs, [name for name in names if name != contender.name])
         m = Measurement(cell, contender.name, runtime, contender.how, contender.result_bytes, contender.eager_ms)
         m.memory = one.memory if "memory" in plan.measure else None
+        m.not_captured = contender.not_captured
         measured.append(m)
     return measured
 

@@ -44,16 +44,19 @@ def test_memory_of_a_known_allocation(megabytes: int, ballast: int) -> None:
 class FakeWorker:
     """A network whose passes take the times it is told, without taking them."""
 
-    def __init__(self, name: str, log: list[str], clock: "FakeClock", seconds: float, fails_at: int = -1) -> None:
+    def __init__(
+        self, name: str, log: list[str], clock: "FakeClock", seconds: float, fails_at: int = -1, cold_s: float = 0
+    ) -> None:
         self.name, self.log, self.clock, self.seconds, self.fails_at = name, log, clock, seconds, fails_at
+        self.cold_s = cold_s or 3 * seconds
 
     def build(self) -> None:
         self.log.append(f"{self.name} build")
 
     def cold(self) -> ColdPass:
-        self.clock.now += 3 * self.seconds
+        self.clock.now += self.cold_s
         self.log.append(f"{self.name} cold")
-        return ColdPass(3e3 * self.seconds, Memory("fake", 1, None, 0))
+        return ColdPass(1e3 * self.cold_s, Memory("fake", 1, None, 0))
 
     def environment(self) -> dict[str, object]:
         return {}
@@ -64,6 +67,12 @@ class FakeWorker:
             raise EsrError(f"{self.name}: out of memory")
         self.clock.now += self.seconds
         return 1e3 * self.seconds
+
+    def peak_memory(self) -> Memory:
+        return Memory("fake", 1, None, 0)
+
+    def capture_graph(self) -> None:
+        self.log.append(f"{self.name} graph")
 
 
 class FakeClock:
@@ -77,19 +86,38 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
     return fake
 
 
-def timed(workers: list[FakeWorker], runs: int, budget_s: float) -> list:
-    return measure_runtimes(workers, "cpu", runs, budget_s, False, lambda worker, kind: None, lambda line: None)  # type: ignore[arg-type]
+def timed(workers: list[FakeWorker], runs: int, budget_s: float, device: str = "cpu", graph: bool = False) -> list:
+    return measure_runtimes(workers, device, runs, budget_s, graph, lambda worker, kind: None, lambda line: None)  # type: ignore[arg-type]
 
 
 def test_samples_are_interleaved_and_the_cold_pass_is_apart(clock: FakeClock) -> None:
     log: list[str] = []
     a, b = timed([FakeWorker("a", log, clock, 0.1), FakeWorker("b", log, clock, 0.2)], runs=3, budget_s=60)
-    assert log[:5] == ["a build", "a cold", "a sample", "a sample", "a sample"]
+    assert log[:5] == ["a build", "a cold", "b build", "b cold", "a sample"]
     assert log[-6:] == ["a sample", "b sample"] * 3
     assert a.cold_ms == pytest.approx(300)
     assert a.warmup_ms == a.samples_ms == pytest.approx([100] * 3)
     assert b.runtime(3, ["a"]).interrupted == ""
     assert b.runtime(3, ["a"]).interleaved_with == ["a"]
+
+
+@pytest.mark.parametrize("cold_s", [1.0, 3.9, 60.0])
+def test_compiling_does_not_eat_the_budget_of_a_gpu(clock: FakeClock, cold_s: float) -> None:
+    log: list[str] = []
+    workers = [FakeWorker("dvmsr", log, clock, 0.0018, cold_s=cold_s), FakeWorker("rlfn", log, clock, 0.0008)]
+    for one in timed(workers, runs=300, budget_s=4, device="cuda", graph=True):
+        assert len(one.warmup_ms) == 20
+        assert len(one.samples_ms) == 300
+        assert one.runtime(300, []).interrupted == ""
+    assert log[:5] == ["dvmsr build", "dvmsr cold", "rlfn build", "rlfn cold", "dvmsr sample"]  # none cools meanwhile
+    assert log.index("dvmsr graph") == 24
+
+
+def test_a_gpu_is_warmed_up_for_as_long_as_its_budget_at_most(clock: FakeClock) -> None:
+    (slow,) = timed([FakeWorker("s", [], clock, 1.5, cold_s=30)], runs=300, budget_s=4, device="cuda")
+    assert (len(slow.warmup_ms), len(slow.samples_ms)) == (2, 2)
+    (slower,) = timed([FakeWorker("s", [], clock, 100.0)], runs=300, budget_s=4, device="cuda")
+    assert (len(slower.warmup_ms), len(slower.samples_ms)) == (1, 1)
 
 
 def test_time_budget_is_kept_by_each_network(clock: FakeClock) -> None:
