@@ -12,7 +12,8 @@ from bench.core.render import print_table, to_csv, to_latex, to_markdown
 from bench.core.statistics import summarise
 from bench.core.table import Cell, Column, Table, raw, times, words
 from bench.core.wording import MEBI, difference, interval, number, time_decimals
-from bench.report.document import Data, Drawing, Fold, Section
+from bench.report.charts.chart import OWN, Axis, Chart, Mark, Series
+from bench.report.document import Data, Fold, Section
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ COLUMNS: tuple[Column[Net], ...] = (
     Column("parameters", lambda n: n.parameters, "parameters"),
     Column("memory [MiB]", lambda n: n.peak, "peak_bytes", 1, MEBI, group="cost"),
     *times("time [ms]", lambda n: summarise(n.samples) if n.samples else None, group="cost"),
-    words("remark", lambda n: "", sparse=True),
+    words("remark", lambda n: ""),
     raw("file", lambda n: n.file),
 )
 NETS = (Net("a|b <i>_x", 424_428, 3 * 2**20, (1.0,) * 8, "a.json"), Net("c", None))
@@ -131,10 +132,15 @@ def test_numbers_for_people() -> None:
 
 def test_a_section_is_its_parts_in_order_and_their_files() -> None:
     shown = Table.of("Shown", [words("n", lambda n: n.name)], NETS[1:], "shown")
-    parts = ["Prose.", Fold("More", [shown, Drawing("x.png", "a picture", b"PNG")]), Data(small()), ""]
+    points = (Series(OWN, "points", (Mark(1, 2), Mark(3, 4))),)
+    chart = Chart("x", "a picture", Axis("a"), Axis("b"), points, "What it shows.", "What it says.")
+    parts = ["Prose.", Fold("More", [shown, chart]), Data(small()), ""]
     section = Section("page", "Title", parts)
     assert section.body.index("Prose.") < section.body.index("<details><summary>More</summary>\n\n| n")
-    assert "![a picture](x.png)" in section.body
+    assert "![a picture](x.png)\n\n**a picture.** What it says. What it shows." in section.body
     assert "a\\|b" not in section.body  # a file's table is no part of the page
-    assert section.files().keys() == {"page.md", "shown.tex", "x.png", "nets.csv"}
+    assert section.files().keys() == {"page.md", "shown.tex", "x.png", "x.pdf", "nets.csv"}
     assert section.files()["page.md"].decode() == f"# Title\n\n{section.body}"
+    lacking = Section("page", "Title", parts, ["- nothing of b: `command`"])
+    assert lacking.files()["page.md"].decode().endswith("## What is missing\n\n- nothing of b: `command`\n")
+    assert Section("page", "Title", [], ["- all of it: `command`"]).files() == {}
