@@ -82,7 +82,8 @@ def launch_scan(
     """Launch `scan_chunk` in the layout that the tuner found for its like, or finds now."""
 
     def grid(meta: dict[str, Any]) -> tuple[int]:
-        return (batch * chunks * triton.cdiv(d, meta["DB"]),)
+        groups = meta["GROUPS"]
+        return (batch * chunks * groups * triton.cdiv(d // groups, meta["DB"]),)
 
     # Powers of two: a new image size seldom tunes anew. The two passes differ in what they read.
     bucket = 128 * tokens.bit_length() + 2 * (batch * chunks).bit_length() + last_pass
