@@ -86,13 +86,13 @@ class Unfused:
 def _tokens_first(x: Tensor, dtype: torch.dtype, reverse: bool) -> Tensor:
     """(b, ..., L) -> contiguous (b, L, ...), in the order of the visits."""
     x = x.movedim(-1, 1).to(dtype)
-    return x.flip(1) if reverse else x.contiguous()
+    return (x.flip(1) if reverse else x).contiguous()
 
 
 def _channels_first(x: Tensor, dtype: torch.dtype, reverse: bool) -> Tensor:
     """(b, L, ...) -> (b, ..., L), a view of what is contiguous."""
     x = x.to(dtype)
-    return (x.flip(1) if reverse else x.contiguous()).movedim(1, -1)
+    return (x.flip(1) if reverse else x).contiguous().movedim(1, -1)
 
 
 def _rows(x: Tensor, dtype: torch.dtype, reverse: bool) -> Tensor:

@@ -79,17 +79,18 @@ struct Adjoint {
                 states[(t + 1) * STATES + n] = decay * states[t * STATES + n] + k.input[t] * B(t, n0 + n);
             }
         }
-        Vec<T> g[STATES], sum[STATES];
-        for (int n = 0; n < STATES; n++) g[n] = carry[n0 + n], sum[n] = dA[n0 + n];
+        // Sums of a block first: over thousands of tokens a single one would lose digits.
+        Vec<T> g[STATES], sum[STATES] = {}, sum_B[STATES] = {}, sum_C[STATES] = {};
+        for (int n = 0; n < STATES; n++) g[n] = carry[n0 + n];
         for (int t = count - 1; t >= 0; t--) {
             Vec<T> y = k.y[t], by_input = k.by_input[t], by_decay = k.by_decay[t];
 #pragma GCC unroll 16
             for (int n = 0; n < STATES; n++) {
                 const Vec<T> h = states[(t + 1) * STATES + n];
                 y += h * C(t, n0 + n);
-                (RowsC::constant ? dC[n0 + n] : dC_rows[t * in.state + n0 + n]) += h * k.dy[t];
+                (RowsC::constant ? sum_C[n] : dC_rows[t * in.state + n0 + n]) += h * k.dy[t];
                 g[n] += k.dy[t] * C(t, n0 + n);
-                (RowsB::constant ? dB[n0 + n] : dB_rows[t * in.state + n0 + n]) += g[n] * k.input[t];
+                (RowsB::constant ? sum_B[n] : dB_rows[t * in.state + n0 + n]) += g[n] * k.input[t];
                 by_input += g[n] * B(t, n0 + n);
                 g[n] *= decays[t * STATES + n];
                 const Vec<T> change = g[n] * states[t * STATES + n];  // gradient of delta_t A
@@ -98,7 +99,12 @@ struct Adjoint {
             }
             k.y[t] = y, k.by_input[t] = by_input, k.by_decay[t] = by_decay;
         }
-        for (int n = 0; n < STATES; n++) carry[n0 + n] = g[n], dA[n0 + n] = sum[n];
+        for (int n = 0; n < STATES; n++) {
+            carry[n0 + n] = g[n];
+            dA[n0 + n] += sum[n];
+            if (RowsB::constant) dB[n0 + n] += sum_B[n];
+            if (RowsC::constant) dC[n0 + n] += sum_C[n];
+        }
     }
 
     void reverse(int64_t block, const Gradients<T>& grad, Vec<T>* dB_rows, Vec<T>* dC_rows) {
@@ -127,14 +133,15 @@ struct Adjoint {
                 tile<BACKWARD_TILE>(k, n, block, count, B, C, dB_rows, dC_rows);
             for (; n < in.state; n++) tile<1>(k, n, block, count, B, C, dB_rows, dC_rows);
         });
+        Vec<T> sum_D = {}, sum_bias = {};
         for (int t = 0; t < count; t++) {
             const int64_t token = t0 + t;
             auto write = [&](const Sequence<T>& to, Vec<T> v) {
                 store(to.at(strip.b, token) + strip.first, v, strip.count);
             };
             const Vec<T> ddelta = (k.by_input[t] * k.u[t] + k.by_decay[t] * (T)0.69314718055994531) * slope[t];
-            dD += k.dy[t] * k.u[t];
-            dbias += ddelta;
+            sum_D += k.dy[t] * k.u[t];
+            sum_bias += ddelta;
             write(grad.u, k.by_input[t] * k.step[t] + k.dy[t] * strip.skip);
             write(grad.delta, ddelta);
             if (in.z) {
@@ -142,6 +149,8 @@ struct Adjoint {
                 write(grad.z, strip.read(grad.out, token) * k.y[t] * s * (1 + z * (1 - s)));
             }
         }
+        dD += sum_D;
+        dbias += sum_bias;
     }
 
     void finish(const Gradients<T>& grad) const {
