@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.scan import drop_in
+from tests.bench.own_networks import MAMBA_CODE, write_code
 from tests.commands import run
 
 INSTALL = """
@@ -123,6 +124,19 @@ for a, b in zip(torch.autograd.grad(ours, x, weight), torch.autograd.grad(theirs
 print("same")
 """
     assert after_install(code) == "same\n"
+
+
+def test_a_users_network_finds_it_and_the_record_says_so(tmp_path: Path) -> None:
+    write_code(tmp_path, MAMBA_CODE)
+    code = f"""
+import torch
+from bench.networks.external.own import OwnNetwork
+from bench.networks.external.python_file import open_python
+opened = open_python(OwnNetwork("Python file", {str(tmp_path / "net.py")!r}, "MambaNet"), {{}})
+print(opened.network(torch.zeros(1, 3, 5, 6)).shape, *opened.notes)
+"""
+    note = "this project's selective scan stood in for mamba_ssm, which is not installed"
+    assert run("-c", code).stdout == f"torch.Size([1, 3, 20, 24]) {note}\n"
 
 
 def test_what_vision_networks_never_call_says_what_it_needs() -> None:
