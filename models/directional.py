@@ -32,8 +32,11 @@ class DirectionalScan(nn.Module):
         self.A_logs = nn.Parameter(torch.arange(1, n + 1, dtype=torch.float32).log().repeat(k * d, 1))  # S4D-real
         self.Ds = nn.Parameter(torch.ones(k * d))
 
-    def scan(self, x: Tensor, direction: int = 0, prompt: Tensor | None = None) -> Tensor:
-        """Scan (b, L, d) in the order of its tokens; `prompt` (b, L, n) is added to C. Returns (b, L, d)."""
+    def scan(self, x: Tensor, direction: int = 0, prompt: Tensor | None = None, reverse: bool = False) -> Tensor:
+        """Scan (b, L, d) in the order of its tokens, or from the last to the first. Returns (b, L, d).
+
+        prompt: (b, L, n), added to C.
+        """
         d = x.shape[2]
         mine = slice(direction * d, (direction + 1) * d)
         projected = F.linear(x, self.x_proj_weight[direction])  # (b, L, r + 2 n)
@@ -50,5 +53,6 @@ class DirectionalScan(nn.Module):
             delta_bias=self.dt_projs_bias[direction],
             delta_softplus=True,
             backend=self.scan_backend,
+            reverse=reverse,
         )
         return y.transpose(1, 2)

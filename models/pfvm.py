@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.directional import DirectionalScan
+from models.scan.directions import cross_scan
 
 RGB_MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K
 
@@ -31,11 +32,7 @@ class SS2D(DirectionalScan):
     def forward(self, x: Tensor) -> Tensor:  # (b, H, W, c)
         x, z = self.in_proj(x).chunk(2, dim=-1)  # (b, H, W, d) each
         x = F.silu(self.conv2d(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
-        b, height, width, d = x.shape
-        rows, columns = x.reshape(b, -1, d), x.transpose(1, 2).reshape(b, -1, d)  # (b, L, d)
-        by_rows = self.scan(rows, 0) + self.scan(rows.flip(1), 2).flip(1)
-        by_columns = self.scan(columns, 1) + self.scan(columns.flip(1), 3).flip(1)
-        y = by_rows.view(b, height, width, d) + by_columns.view(b, width, height, d).transpose(1, 2)
+        y = cross_scan(x, lambda tokens, direction, reverse: self.scan(tokens, direction, reverse=reverse))
         out: Tensor = self.out_proj(self.out_norm(y) * F.silu(z))
         return out
 

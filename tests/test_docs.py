@@ -13,7 +13,7 @@ from PIL import Image
 
 from models import create_model
 from models.weights import pack_weights
-from tests.bench.own_networks import write_code, write_weights
+from tests.bench.own_networks import MAMBA_CODE, write_code, write_weights
 from tests.bench.test_check import challenge_set
 from tests.commands import ROOT, run
 from tests.data import esr_data
@@ -95,6 +95,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for where, name in (("", "Net"), ("path/to/", "MyNet")):
         code = write_code(folder / where)
         code.write_text(code.read_text().replace("class TinyNet", f"class {name}"), encoding="utf-8")
+    (folder / "path/to/mamba_net.py").write_text(MAMBA_CODE, encoding="utf-8")
     (folder / "net.py").write_text(f"{(folder / 'net.py').read_text()}\n\nMyNet = Net\n", encoding="utf-8")
     for name in ("net.pth", "mynet.pth"):
         write_weights(folder, name)

@@ -2,7 +2,8 @@
 
     h_t = exp(delta_t A) h_{t-1} + delta_t u_t B_t,     out_t = (h_t C_t + D u_t) silu(z_t)
 
-Mamba (Gu and Dao 2023), Algorithm 2; shapes and argument names as in mamba-ssm's `selective_scan_fn`.
+Mamba (Gu and Dao 2023), Algorithm 2; shapes and argument names as in mamba-ssm's `selective_scan_fn`. `drop_in` gives
+networks that import mamba-ssm these scans where it is not installed.
 
 Imports in this package are relative, so that it can be loaded under another name in a process whose `models` is that
 of a challenge checkout.
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..errors import EsrError
-from . import operator
+from . import arguments, drop_in, operator
 
 BACKEND_VARIABLE = "ESR_SCAN_BACKEND"
 
@@ -51,7 +52,7 @@ def _mamba_ssm_imports() -> bool:
         import mamba_ssm.ops.selective_scan_interface  # noqa: F401  # a wheel for another torch is found but fails here
     except (ImportError, OSError, RuntimeError):
         return False
-    return True
+    return not drop_in.stands_in("mamba_ssm", "selective_scan_cuda")
 
 
 # A new backend is one file in this folder, one entry here and one in operator.kernel; a fused mixer, one in mixer.py.
@@ -110,32 +111,50 @@ def selective_scan(
     delta_bias: Tensor | None = None,
     delta_softplus: bool = False,
     backend: str | None = None,
+    reverse: bool = False,
 ) -> Tensor:
     """Selective scan over the last axis.
 
     Args:
         u, delta, z: (b, d, L). Views of channels-last (b, L, d) tensors cost no copy.
         A: (d, n), negative.
-        B, C: (b, n, L).
+        B, C: each (b, n, L); or (b, g, n, L), where the d channels are g groups side by side; or constant, (d, n).
         D, delta_bias: (d).
         delta_softplus: take softplus(delta + delta_bias) as the step, else delta + delta_bias.
         backend: one of BACKENDS or "auto"; None reads $ESR_SCAN_BACKEND and falls back to "auto".
+        reverse: go from the last token to the first, as if all sequences and the result were flipped.
 
     Returns:
         (b, d, L) in u's dtype, laid out channels-last. The state is float32, or float64 if an input is.
 
     Raises:
-        EsrError: for a backend that cannot run here.
+        EsrError: for a backend that cannot run here or not with these arguments, and for complex tensors.
         ValueError: for shapes that do not fit together.
     """
-    _check_shapes(u, delta, A, B, C, D, z, delta_bias)
-    name = resolve_backend(backend, u.device.type)
-    if name == "mamba_ssm" and u.device.type == "cuda":
-        return _mamba_ssm(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
-    return operator.selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, name)
+    return _scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, backend, reverse, False)[0]
 
 
-def _mamba_ssm(
+def selective_scan_with_state(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    backend: str | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`selective_scan`, and the state (b, d, n) behind the token that is visited last, in the state's precision.
+
+    The state has a gradient too, but with the backend `mamba_ssm`.
+    """
+    return _scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, backend, reverse, True)
+
+
+def _scan(
     u: Tensor,
     delta: Tensor,
     A: Tensor,
@@ -145,45 +164,23 @@ def _mamba_ssm(
     z: Tensor | None,
     delta_bias: Tensor | None,
     delta_softplus: bool,
-) -> Tensor:
-    # It brings its own autograd, and keeping out of our operator leaves the rival exactly as its users run it.
-    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+    backend: str | None,
+    reverse: bool,
+    with_state: bool,
+) -> tuple[Tensor, Tensor]:
+    B, C = arguments.check(u, delta, A, B, C, D, z, delta_bias)
+    name = scan_backend(backend, B, C)
+    if name == "mamba_ssm" and u.device.type == "cuda":
+        from . import mamba_ssm_scan
 
-    # Its kernel takes these in float32 only, whatever the precision of the sequences.
-    D, delta_bias = (None if x is None else x.float() for x in (D, delta_bias))
-    out: Tensor = selective_scan_fn(
-        u, delta, A.float(), B, C, D=D, z=z, delta_bias=delta_bias, delta_softplus=delta_softplus
+        return mamba_ssm_scan.scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
+    out: tuple[Tensor, Tensor] = operator.selective_scan(
+        u, delta, A, B, C, D, z, delta_bias, delta_softplus, name, reverse, with_state
     )
     return out
 
 
-def _check_shapes(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-) -> None:
-    if u.dim() != 3 or A.dim() != 2:
-        raise ValueError(f"u must be (b, d, L) and A (d, n), not {tuple(u.shape)} and {tuple(A.shape)}")
-    b, d, length = u.shape
-    n = A.shape[1]
-    if not u.numel() or not n:
-        raise ValueError(f"an empty sequence cannot be scanned: u is {tuple(u.shape)}, A {tuple(A.shape)}")
-    expected = {
-        "delta": (delta, (b, d, length)),
-        "A": (A, (d, n)),
-        "B": (B, (b, n, length)),
-        "C": (C, (b, n, length)),
-        "D": (D, (d,)),
-        "z": (z, (b, d, length)),
-        "delta_bias": (delta_bias, (d,)),
-    }
-    for name, (tensor, shape) in expected.items():
-        if tensor is not None and tuple(tensor.shape) != shape:
-            raise ValueError(f"{name} must be {shape} for u {tuple(u.shape)}, not {tuple(tensor.shape)}")
-        if tensor is not None and tensor.device != u.device:
-            raise ValueError(f"{name} is on {tensor.device}, u on {u.device}")
+def scan_backend(name: str | None, B: Tensor, C: Tensor) -> str:
+    """`resolve_backend` for one scan: no network has a constant B or C, and so our GPU kernels have none either."""
+    found = resolve_backend(name, B.device.type)
+    return "chunked" if found == "triton" != name and arguments.is_constant(B, C) else found

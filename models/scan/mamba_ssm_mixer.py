@@ -8,6 +8,8 @@ import functools
 import torch.nn.functional as F
 from torch import Tensor
 
+from .drop_in import stands_in
+
 
 @functools.cache
 def available() -> bool:
@@ -17,7 +19,7 @@ def available() -> bool:
         from mamba_ssm.ops.selective_scan_interface import mamba_inner_fn  # noqa: F401
     except (ImportError, OSError, RuntimeError):
         return False
-    return True
+    return not stands_in("mamba_ssm", "causal_conv1d_cuda", "selective_scan_cuda")
 
 
 def forward(

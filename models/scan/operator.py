@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from . import chunked, reference
+from .pointwise import working_dtype
 from .register import no_gradient, operator
 from .unfused import Unfused
 
@@ -31,8 +32,14 @@ class Kernel(Protocol):
         z: Tensor | None,
         delta_bias: Tensor | None,
         delta_softplus: bool,
+        reverse: bool = False,
+        last_state: Tensor | None = None,
     ) -> Tensor:
-        """(b, d, L) in u's dtype, channels-last in memory."""
+        """(b, d, L) in u's dtype, channels-last in memory.
+
+        reverse: from the last token to the first. last_state: is filled with the state behind the token visited last,
+        (b, d, n) in the working precision.
+        """
 
     def backward(
         self,
@@ -46,9 +53,14 @@ class Kernel(Protocol):
         z: Tensor | None,
         delta_bias: Tensor | None,
         delta_softplus: bool,
+        reverse: bool = False,
+        grad_state: Tensor | None = None,
     ) -> list[Tensor]:
-        """Gradients of the tensors in order, an empty one for each that was None; those of u, delta, B, C and z are
-        channels-last in memory."""
+        """Gradients of the tensors in order, an empty one for each that was None; those of sequences are channels-last
+        in memory.
+
+        grad_state: the gradient of the last state, (b, d, n).
+        """
 
 
 SCAN, SCAN_BACKWARD = "esr::selective_scan", "esr::selective_scan_backward"
@@ -79,14 +91,22 @@ def selective_scan(
     delta_bias: Tensor | None,
     delta_softplus: bool,
     backend: str,
-) -> Tensor:
-    """See `models.scan.selective_scan`. Returns (b, d, L) in u's dtype, channels-last in memory."""
-    return kernel(backend).forward(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    reverse: bool = False,
+    with_state: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """See `models.scan.selective_scan`.
+
+    Returns (b, d, L) in u's dtype, channels-last in memory, and the last state (b, d, n), empty where not asked for.
+    """
+    state = _new_state(u, delta, A, B, C, with_state)
+    wanted = state if with_state else None
+    return kernel(backend).forward(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, wanted), state
 
 
 @operator(SCAN_BACKWARD)
 def selective_scan_backward(
     grad: Tensor,
+    grad_state: Tensor | None,
     u: Tensor,
     delta: Tensor,
     A: Tensor,
@@ -97,9 +117,11 @@ def selective_scan_backward(
     delta_bias: Tensor | None,
     delta_softplus: bool,
     backend: str,
+    reverse: bool,
 ) -> list[Tensor]:
     """Gradients of u, delta, A, B, C, D, z and delta_bias; an empty tensor for an argument that was None."""
-    grads = kernel(backend).backward(grad, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    run = kernel(backend).backward
+    grads = run(grad, u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, grad_state)
     grads[2] = grads[2].contiguous()  # of A: a compiler is told so, and plans with it
     return grads
 
@@ -116,13 +138,16 @@ def _(
     delta_bias: Tensor | None,
     delta_softplus: bool,
     backend: str,
-) -> Tensor:
-    return _empty_like(u)
+    reverse: bool = False,
+    with_state: bool = False,
+) -> tuple[Tensor, Tensor]:
+    return _empty_like(u), _new_state(u, delta, A, B, C, with_state)
 
 
 @torch.library.register_fake(SCAN_BACKWARD)
 def _(
     grad: Tensor,
+    grad_state: Tensor | None,
     u: Tensor,
     delta: Tensor,
     A: Tensor,
@@ -133,24 +158,29 @@ def _(
     delta_bias: Tensor | None,
     delta_softplus: bool,
     backend: str,
+    reverse: bool,
 ) -> list[Tensor]:
-    def vector(x: Tensor | None) -> Tensor:
-        return u.new_empty(0) if x is None else torch.empty_like(x)
+    def empty(x: Tensor | None) -> Tensor:
+        return u.new_empty(0) if x is None else _empty_like(x)
 
-    dz = u.new_empty(0) if z is None else _empty_like(z)
-    long = [_empty_like(u), _empty_like(delta), A.new_empty(A.shape), _empty_like(B), _empty_like(C)]
-    return [*long, vector(D), dz, vector(delta_bias)]
+    return [empty(u), empty(delta), A.new_empty(A.shape), *(empty(x) for x in (B, C, D, z, delta_bias))]
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.delta_softplus, ctx.backend = inputs
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    *tensors, ctx.delta_softplus, ctx.backend, ctx.reverse, ctx.with_state = inputs
+    ctx.set_materialize_grads(False)
     ctx.save_for_backward(*tensors)
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor | None, grad_state: Tensor | None) -> tuple[Tensor | None, ...]:
     tensors = ctx.saved_tensors
-    grads: list[Tensor] = selective_scan_backward(grad, *tensors, ctx.delta_softplus, ctx.backend)
-    return *(g if x is not None else None for g, x in zip(grads, tensors, strict=True)), None, None
+    if grad is None:
+        grad = torch.zeros_like(tensors[0])
+    if not ctx.with_state:  # torch.compile gives the empty one a gradient
+        grad_state = None
+    run = selective_scan_backward
+    grads: list[Tensor] = run(grad, grad_state, *tensors, ctx.delta_softplus, ctx.backend, ctx.reverse)
+    return *(g if x is not None else None for g, x in zip(grads, tensors, strict=True)), None, None, None, None
 
 
 torch.library.register_autograd(SCAN, _backward, setup_context=_setup_context)
@@ -168,6 +198,12 @@ def selective_scan_flops(u_shape: list[int], delta_shape: list[int], A_shape: li
 
 
 def _empty_like(x: Tensor) -> Tensor:
-    """An empty (b, c, L) tensor with channels-last memory, as the kernels return it."""
-    b, c, length = x.shape
-    return x.new_empty(b, length, c).transpose(1, 2)
+    """An empty tensor as the kernels return it: a sequence (b, ..., L) has its tokens second in memory."""
+    if x.dim() < 3:
+        return x.new_empty(x.shape)
+    return x.new_empty(x.shape[0], x.shape[-1], *x.shape[1:-1]).movedim(1, -1)
+
+
+def _new_state(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, wanted: bool) -> Tensor:
+    shape = (u.shape[0], *A.shape) if wanted else (0,)
+    return u.new_empty(shape, dtype=working_dtype(u, delta, A, B, C))

@@ -15,7 +15,7 @@ Triton in just that way.
 import triton
 import triton.language as tl
 
-from .triton_kernels import LN2, LOG2E, row_of, sigmoid, softplus, spread
+from .triton_kernels import LN2, LOG2E, block_of_channels, row_of, sigmoid, softplus, spread
 
 
 @triton.jit(do_not_specialize=["length", "padded"])
@@ -93,16 +93,15 @@ def _tile(length, d: tl.constexpr, R: tl.constexpr, DB: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["length", "tokens", "chunks", "A_n"])
-def adjoint_chunk(steps, dy, A, C, end, length, tokens, chunks, C_b, A_d, A_n,
-                  d: tl.constexpr, C_t: tl.constexpr, N: tl.constexpr, ALIGN: tl.constexpr,
+def adjoint_chunk(steps, dy, A, C, end, length, tokens, chunks, C_b, C_g, A_d, A_n,
+                  d: tl.constexpr, C_t: tl.constexpr, N: tl.constexpr, GROUPS: tl.constexpr, ALIGN: tl.constexpr,
                   DB: tl.constexpr, U: tl.constexpr):  # fmt: skip
     """What each chunk alone hands to the one before it, r (b, K, N, d): pass 1 of the reverse direction."""
-    blocks: tl.constexpr = (d + DB - 1) // DB
+    blocks: tl.constexpr = (d // GROUPS + DB - 1) // DB * GROUPS
     program = tl.program_id(0)
     chunk = (program // blocks) % chunks
     batch = (program // blocks // chunks).to(tl.int64)
-    lanes = (program % blocks) * DB + tl.arange(0, DB)
-    c = tl.minimum(lanes, d - 1)
+    group, _, inside, c = block_of_channels(program % blocks, d, GROUPS, DB)
     cell = tl.arange(0, N)[:, None] * d + c[None, :]
     decay_rate = tl.load(spread(A, c[None, :] * A_d + tl.arange(0, N)[:, None] * A_n)).to(tl.float32) * LOG2E
     r = tl.zeros([N, DB], tl.float32)
@@ -110,13 +109,13 @@ def adjoint_chunk(steps, dy, A, C, end, length, tokens, chunks, C_b, A_d, A_n,
     last = tl.minimum(first + tokens, length)
     steps += batch * length * d
     dy += batch * length * d
-    C += batch * C_b
+    C += batch * C_b + group * C_g
     ragged = (last - first) % U
     for k in range(ragged):
         r = retreat(r, last - 1 - k, steps, dy, C, c, decay_rate, d, C_t, N, ALIGN, 1)
     for k in range(0, last - first - ragged, U):
         r = retreat(r, last - ragged - k - U, steps, dy, C, c, decay_rate, d, C_t, N, ALIGN, U)
-    tl.store(spread(end, (batch * chunks + chunk) * N * d + cell), r, mask=(lanes < d)[None, :])
+    tl.store(spread(end, (batch * chunks + chunk) * N * d + cell), r, mask=inside[None, :])
 
 
 @triton.jit
@@ -155,21 +154,24 @@ def load_tokens(pointer, stride: tl.constexpr, index, mask, S: tl.constexpr):
 
 @triton.jit(do_not_specialize=["batch", "length", "tokens", "chunks", "A_n"])
 def scan_chunk_backward(u, steps, dy, A, B, C, start, behind, scratch, y, dx, dsteps, dA, dB, dC,
-                        batch, length, tokens, chunks, u_b, B_b, C_b, A_d, A_n,
+                        batch, length, tokens, chunks, u_b, B_b, C_b, B_g, C_g, A_d, A_n,
                         d: tl.constexpr, u_t: tl.constexpr, B_t: tl.constexpr, C_t: tl.constexpr,
-                        N: tl.constexpr, CR: tl.constexpr, S: tl.constexpr):  # fmt: skip
+                        N: tl.constexpr, GROUPS: tl.constexpr, CR: tl.constexpr, S: tl.constexpr):  # fmt: skip
     """Chunk after chunk of one block of channels: y, and the gradients of u, the steps, A, B and C.
 
     length and tokens are multiples of the segment S.
     start, behind: (b, K, N, d), states at the end of each chunk, and r at its beginning; None for a single chunk.
     scratch: (programs, tokens / S, N, DB), the states of the chunk in hand.
-    y, dx, dsteps: (b, L, d).  dA: (workers, N, d).  dB, dC: (blocks, b, L, N).
+    y, dx, dsteps: (b, L, d).  dA: (workers, N, d).  dB, dC: (blocks of a group, b, L, g, N).
     """
     NL: tl.constexpr = N // 4
     CL: tl.constexpr = 128 // N
     DB: tl.constexpr = CR * CL
-    blocks: tl.constexpr = (d + DB - 1) // DB
-    block = tl.program_id(0) % blocks
+    size: tl.constexpr = d // GROUPS
+    blocks_of_group: tl.constexpr = (size + DB - 1) // DB
+    blocks: tl.constexpr = blocks_of_group * GROUPS
+    block = tl.program_id(0) % blocks_of_group
+    group = tl.program_id(0) % blocks // blocks_of_group
     worker = tl.program_id(0) // blocks
     # Indices are kept apart as what differs between lanes and what is constant in each register of a thread: only the
     # former takes part in address arithmetic, and the latter becomes part of the load instructions.
@@ -177,8 +179,8 @@ def scan_chunk_backward(u, steps, dy, A, B, C, start, behind, scratch, y, dx, ds
     lane_c = (tl.arange(0, CL)[None, :] + tl.zeros([NL, CL], tl.int32))[None, None, :, :]
     held_n = (tl.arange(0, 4) * NL)[:, None, None, None]
     held_c = (tl.arange(0, CR) * CL)[None, :, None, None]
-    own_c = block * DB + lane_c
-    inside = own_c + held_c < d
+    inside = block * DB + lane_c + held_c < size
+    own_c = group * size + block * DB + lane_c
     writes_c = inside & (lane_n == 0)  # one lane of those that hold the same
     writes_n = (held_n >= 0) & (lane_c == 0)
     every_n = held_n + lane_n >= 0
@@ -212,10 +214,10 @@ def scan_chunk_backward(u, steps, dy, A, B, C, start, behind, scratch, y, dx, ds
                     other=0.0,
                 )
         u_row = u + b * u_b + first * u_t
-        B_row = B + b * B_b + first * B_t
-        C_row = C + b * C_b + first * C_t
+        B_row = B + b * B_b + group * B_g + first * B_t
+        C_row = C + b * C_b + group * C_g + first * C_t
         row = (b * length + first) * d
-        share = ((block * batch + b) * length + first) * N  # of dB and dC
+        share = (((block * batch + b) * length + first) * GROUPS + group) * N  # of dB and dC
 
         for s in range(segments):  # forwards: the state before every segment
             tl.store(spread(scratch + s * (N * DB) + own_spot, held_spot), h)
@@ -243,7 +245,9 @@ def scan_chunk_backward(u, steps, dy, A, B, C, start, behind, scratch, y, dx, ds
                 cs = load_tokens(C_row + (s * S + i) * C_t + lane_n, C_t, held_n, every_n, 1)[0]
                 tl.store(spread(y + row + s * (S * d) + i * d + own_c, held_c), over_n(h * cs), mask=writes_c)
                 tl.store(
-                    spread(dC + share + s * (S * N) + i * N + lane_n, held_n), over_channels(gs[i] * h), mask=writes_n
+                    spread(dC + share + s * (S * GROUPS * N) + i * (GROUPS * N) + lane_n, held_n),
+                    over_channels(gs[i] * h),
+                    mask=writes_n,
                 )
             for i in tl.static_range(S - 1, -1, -1):
                 cs = load_tokens(C_row + (s * S + i) * C_t + lane_n, C_t, held_n, every_n, 1)[0]
@@ -256,7 +260,7 @@ def scan_chunk_backward(u, steps, dy, A, B, C, start, behind, scratch, y, dx, ds
                 tl.store(spread(dx + row + s * (S * d) + i * d + own_c, held_c), by_input * dt[i], mask=writes_c)
                 tl.store(spread(dsteps + row + s * (S * d) + i * d + own_c, held_c), grad_step, mask=writes_c)
                 tl.store(
-                    spread(dB + share + s * (S * N) + i * N + lane_n, held_n),
+                    spread(dB + share + s * (S * GROUPS * N) + i * (GROUPS * N) + lane_n, held_n),
                     over_channels(g * (dt[i] * us[i])),
                     mask=writes_n,
                 )

@@ -80,6 +80,16 @@ def one_by_one(pointer, index):
 
 
 @triton.jit
+def block_of_channels(block, d: tl.constexpr, GROUPS: tl.constexpr, DB: tl.constexpr):
+    """Of a block of DB channels, all of one group: its group, its channels, whether they exist, and some that do."""
+    size: tl.constexpr = d // GROUPS
+    blocks: tl.constexpr = (size + DB - 1) // DB  # of a group
+    inside = block % blocks * DB + tl.arange(0, DB)
+    first = block // blocks * size
+    return block // blocks, first + inside, inside < size, first + tl.minimum(inside, size - 1)
+
+
+@triton.jit
 def advance(
     h,  # (N, DB), before token t
     total,  # (DB), sum of the steps so far
@@ -138,15 +148,15 @@ def scan_chunk(
     u,  # (b, L, d), sequences u_b apart, tokens u_t; so delta and z
     delta,
     A,  # (d, N)
-    B,  # (b, L, N)
+    B,  # (b, L, g, N), groups B_g apart; so C
     C,
     D,  # (d) or None
     z,  # or None
     bias,  # (d) or None
     start,  # states behind the chunks, (b, K, N, d), of which each takes that before it; None: one chunk, from 0
     out,  # (b, L, d); None in the first pass
-    end,  # states at the end of the chunks, and the sums of their steps (b, K, d); None in the last pass
-    total,
+    end,  # states at the end of the chunks, or None
+    total,  # sums of their steps, (b, K, d); None in the last pass
     length,
     tokens,  # in a chunk
     chunks,
@@ -156,6 +166,8 @@ def scan_chunk(
     B_b,
     C_b,
     z_b,
+    B_g,
+    C_g,
     A_d,
     A_n,  # not to be specialised to 1: Triton would lay the state out as it reads A best
     d: tl.constexpr,
@@ -165,18 +177,17 @@ def scan_chunk(
     C_t: tl.constexpr,
     z_t: tl.constexpr,
     N: tl.constexpr,
+    GROUPS: tl.constexpr,
     ALIGN: tl.constexpr,
     SOFTPLUS: tl.constexpr,
     DB: tl.constexpr,
     U: tl.constexpr,
 ):
-    blocks: tl.constexpr = (d + DB - 1) // DB
+    blocks: tl.constexpr = (d // GROUPS + DB - 1) // DB * GROUPS
     program = tl.program_id(0)
     chunk = (program // blocks) % chunks
     batch = (program // blocks // chunks).to(tl.int64)
-    lanes = (program % blocks) * DB + tl.arange(0, DB)
-    inside = lanes < d
-    c = tl.minimum(lanes, d - 1)
+    group, lanes, inside, c = block_of_channels(program % blocks, d, GROUPS, DB)
     cell = tl.arange(0, N)[:, None] * d + c[None, :]  # of a state (N, d)
     slot = batch * chunks + chunk
 
@@ -195,9 +206,9 @@ def scan_chunk(
 
     u += batch * u_b
     delta += batch * delta_b
-    B += batch * B_b
+    B += batch * B_b + group * B_g
     if out is not None:
-        C += batch * C_b
+        C += batch * C_b + group * C_g
         out += batch * length * d
         if z is not None:
             z += batch * z_b
@@ -214,8 +225,9 @@ def scan_chunk(
             h, sum_of_steps, t, u, delta, B, C, z, out, lanes, inside, decay_rate, step_bias, skip,
             d, u_t, delta_t, B_t, C_t, z_t, N, ALIGN, SOFTPLUS, 1,
         )  # fmt: skip
-    if out is None:
+    if end is not None:
         tl.store(spread(end, slot * N * d + cell), h, mask=inside[None, :])
+    if total is not None:
         tl.store(total + slot * d + c, sum_of_steps, mask=inside)
 
 

@@ -37,6 +37,7 @@ from ..errors import EsrError
 from . import triton_adjoint as adjoint
 from . import triton_kernels as kernels
 from . import triton_tuning as tuning
+from .arguments import is_constant
 
 CARRY_CHUNKS, CARRY_STATES = 512, 8  # the tile of pass 2
 TOKEN_TILE, CHANNEL_TILE = 16, 128  # of the kernels on single tokens
@@ -44,7 +45,7 @@ TOKEN_TILE, CHANNEL_TILE = 16, 128  # of the kernels on single tokens
 
 @dataclass
 class _Inputs:
-    """The arguments of a scan in strides that the kernels take: channels side by side, n a power of two."""
+    """The arguments of a scan in strides that the kernels take: channels side by side, B and C by groups, n padded."""
 
     u: Tensor
     delta: Tensor
@@ -62,11 +63,15 @@ class _Inputs:
             raise EsrError("scan backend 'triton' does not compute in float64; use 'chunked'")
         if self.u.device.type != "cuda" and not tuning.INTERPRETED:
             raise EsrError(f"scan backend 'triton' does not run on {self.u.device.type}; use 'chunked'")
+        if is_constant(self.B, self.C):
+            raise EsrError("scan backend 'triton' takes no constant B or C; use 'chunked'")
         self.b, self.d, self.length = self.u.shape
         n = self.A.shape[1]
         if n > tuning.STATES[-1]:
             raise EsrError(f"scan backend 'triton' takes at most {tuning.STATES[-1]} states, not {n}; use 'chunked'")
         self.n = next(size for size in tuning.STATES if size >= n)
+        self.B, self.C = (x if x.dim() == 4 else x[:, None] for x in (self.B, self.C))  # (b, g, n, L)
+        self.groups = self.B.shape[1]
         if self.n > n:  # states whose B is 0 remain 0
             self.A = F.pad(self.A, (0, self.n - n))
             self.B, self.C = (F.pad(x, (0, 0, 0, self.n - n)) for x in (self.B, self.C))
@@ -88,12 +93,13 @@ class _Inputs:
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    return x if x.stride(1) == 1 or x.shape[1] == 1 else x.transpose(1, 2).contiguous().transpose(1, 2)
+    return x if x.stride(-2) == 1 or x.shape[-2] == 1 else x.movedim(-1, 1).contiguous().movedim(1, -1)
 
 
-def _byte_offsets(x: Tensor) -> tuple[int, int, int]:
-    """Where rows of x (b, c, L) lie, in bytes."""
-    return x.data_ptr(), x.stride(0) * x.element_size(), x.stride(2) * x.element_size()
+def _byte_offsets(x: Tensor) -> list[int]:
+    """Where rows of x (b, g, n, L) lie, in bytes."""
+    strides = [x.stride(i) for i in (0, 1, 3) if x.shape[i] > 1]
+    return [x.data_ptr(), *(stride * x.element_size() for stride in strides)]
 
 
 def forward(
@@ -106,18 +112,25 @@ def forward(
     z: Tensor | None,
     delta_bias: Tensor | None,
     delta_softplus: bool,
+    reverse: bool = False,
+    last_state: Tensor | None = None,
 ) -> Tensor:
-    """(b, d, L) in u's dtype, channels-last in memory. The state is float32.
+    """See `models.scan.operator.Kernel`. The state is float32.
 
-    Raises EsrError for float64 inputs, for n > 64, and for tensors that are not on a GPU.
+    Raises EsrError for float64 inputs, for n > 64, for a constant B or C, and for tensors that are not on a GPU.
     """
-    x = _Inputs(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    u_, delta_, B_, C_, z_ = _flip(reverse, u, delta, B, C, z)
+    x = _Inputs(u_, delta_, A, B_, C_, D, z_, delta_bias, delta_softplus)
     x.plan(x.length)
     out = u.new_empty(x.b, x.length, x.d)
     with x.device:
         start = _states(x)[0] if x.chunks > 1 else None
-        _scan(x, x.D, x.z, start, out, None, None)
-    return out.transpose(1, 2)
+        end = u.new_empty(x.b, 1, x.n, x.d, dtype=torch.float32) if start is None and last_state is not None else None
+        _scan(x, x.D, x.z, start, out, end, None)
+    behind = end if start is None else start
+    if last_state is not None and behind is not None:
+        last_state.copy_(behind[:, -1, : A.shape[1]].transpose(1, 2))
+    return _flip(reverse, out.transpose(1, 2))[0]
 
 
 def backward(
@@ -131,40 +144,57 @@ def backward(
     z: Tensor | None,
     delta_bias: Tensor | None,
     delta_softplus: bool,
+    reverse: bool = False,
+    grad_state: Tensor | None = None,
 ) -> list[Tensor]:
-    """Gradients of the tensors in order, an empty one for each that was None; the long ones channels-last in memory.
-
-    Raises EsrError as `forward` does.
-    """
-    x = _Inputs(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
-    grad = _channels_last(grad)
-    padded = triton.cdiv(x.length, tuning.SEGMENT) * tuning.SEGMENT
+    """See `models.scan.operator.Kernel`. Raises EsrError as `forward` does."""
+    u_, delta_, B_, C_, z_ = _flip(reverse, u, delta, B, C, z)
+    x = _Inputs(u_, delta_, A, B_, C_, D, z_, delta_bias, delta_softplus)
+    grad = _channels_last(*_flip(reverse, grad))
+    behind = 0 if grad_state is None else x.n  # tokens that are put behind the last one
+    padded = triton.cdiv(x.length + behind, tuning.SEGMENT) * tuning.SEGMENT
     with x.device:
         steps, dy = _activate(x, grad, padded)
         # From here on the steps are as they enter the recurrence, and 0 behind the end.
         u_, B_, C_ = (_pad_tokens(v, padded) for v in (x.u, x.B, x.C))
+        if grad_state is not None:
+            # Tokens with a step of 0 keep the state, and one with C = e_n gives its n-th entry as output.
+            C_[..., x.length : x.length + behind] = torch.eye(behind, dtype=C_.dtype, device=C_.device)
+            dy[:, x.length : x.length + A.shape[1]] = grad_state.transpose(1, 2)
         recurrence = _Inputs(u_, steps.transpose(1, 2), x.A, B_, C_, None, None, None, False)
         recurrence.plan(tuning.MOST_TOKENS)
         y, dx, dsteps, dA, dB, dC = _recurrence_backward(recurrence, dy)
         du, ddelta, dz, dD, dbias = _activate_backward(x, grad, y, dx, dsteps, dy)
     n, none = A.shape[1], u.new_empty(0)
+    dB, dC = (
+        (v if of.dim() == 4 else v[:, :, 0])[:, : x.length, ..., :n].to(of.dtype).contiguous().movedim(1, -1)
+        for v, of in ((dB, B), (dC, C))
+    )
+    du, ddelta, dB, dC, dz = _flip(reverse, du.transpose(1, 2), ddelta.transpose(1, 2), dB, dC, dz.transpose(1, 2))
     return [
-        du.transpose(1, 2),
-        ddelta.transpose(1, 2),
+        du,
+        ddelta,
         dA[:, :n].to(A.dtype),
-        dB[:, : x.length, :n].to(B.dtype).contiguous().transpose(1, 2),
-        dC[:, : x.length, :n].to(C.dtype).contiguous().transpose(1, 2),
+        dB,
+        dC,
         none if D is None else dD.to(D.dtype),
-        none if z is None else dz.transpose(1, 2),
+        none if z is None else dz,
         none if delta_bias is None else dbias.to(delta_bias.dtype),
     ]
 
 
+def _flip(reverse: bool, *sequences: Any) -> tuple[Any, ...]:
+    """Sequences from their last token to their first, channels-last in memory."""
+    if not reverse:
+        return sequences
+    return tuple(None if x is None else x.movedim(-1, 1).flip(1).movedim(1, -1) for x in sequences)
+
+
 def _pad_tokens(x: Tensor, length: int) -> Tensor:
-    """(b, c, L) -> (b, c, length), a copy only where they differ."""
-    if x.shape[2] == length:
+    """(b, ..., L) -> (b, ..., length), a copy only where they differ."""
+    if x.shape[-1] == length:
         return x
-    return F.pad(x.transpose(1, 2), (0, 0, 0, length - x.shape[2])).transpose(1, 2)
+    return F.pad(x.movedim(-1, 1), (*(0, 0) * (x.dim() - 2), 0, length - x.shape[-1])).movedim(1, -1)
 
 
 def _states(x: _Inputs) -> tuple[Tensor, Tensor]:
@@ -189,9 +219,9 @@ def _scan(
         x.b, x.d, x.n, x.chunks, x.tokens, out is not None,
         (x.u, x.delta, x.A, x.B, x.C, D, z, x.bias, start, out, end, total, x.length, x.tokens, x.chunks),
         u_b=x.u.stride(0), delta_b=x.delta.stride(0), B_b=x.B.stride(0), C_b=x.C.stride(0),
-        z_b=0 if z is None else z.stride(0), A_d=x.A.stride(0), A_n=x.A.stride(1),
-        u_t=x.u.stride(2), delta_t=x.delta.stride(2), B_t=x.B.stride(2), C_t=x.C.stride(2),
-        z_t=0 if z is None else z.stride(2), ALIGN=x.align, SOFTPLUS=x.softplus,
+        z_b=0 if z is None else z.stride(0), B_g=x.B.stride(1), C_g=x.C.stride(1), A_d=x.A.stride(0),
+        A_n=x.A.stride(1), u_t=x.u.stride(2), delta_t=x.delta.stride(2), B_t=x.B.stride(3), C_t=x.C.stride(3),
+        z_t=0 if z is None else z.stride(2), GROUPS=x.groups, ALIGN=x.align, SOFTPLUS=x.softplus,
     )  # fmt: skip
 
 
@@ -223,25 +253,29 @@ def _activate(x: _Inputs, grad: Tensor, padded: int) -> tuple[Tensor, Tensor]:
 
 
 def _recurrence_backward(x: _Inputs, dy: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """y, and the gradients of u, the steps, A (d, n), B and C (b, L, n), in float32. x.delta holds the steps."""
+    """y, and the gradients of u, the steps, A (d, n), B and C (b, L, g, n), in float32. x.delta holds the steps."""
+    size = x.d // x.groups
     start = behind = None
     if x.chunks > 1:
         start, total = _states(x)
         behind = torch.empty_like(start)
         config = tuning.forward_configs(x.n)[0]
-        grid = (x.b * x.chunks * triton.cdiv(x.d, config.channels),)
+        grid = (x.b * x.chunks * x.groups * triton.cdiv(size, config.channels),)
         adjoint.adjoint_chunk[grid](
-            x.delta, dy, x.A, x.C, behind, x.length, x.tokens, x.chunks, x.C.stride(0), x.A.stride(0), x.A.stride(1),
-            d=x.d, C_t=x.C.stride(2), N=x.n, ALIGN=x.align, DB=config.channels, U=config.tokens,
-            num_warps=config.warps,
+            x.delta, dy, x.A, x.C, behind, x.length, x.tokens, x.chunks, x.C.stride(0), x.C.stride(1),
+            x.A.stride(0), x.A.stride(1), d=x.d, C_t=x.C.stride(3), N=x.n, GROUPS=x.groups, ALIGN=x.align,
+            DB=config.channels, U=config.tokens, num_warps=config.warps,
         )  # fmt: skip
         _carry(x, behind, total, reverse=True)
-    blocks = triton.cdiv(x.d * x.n, tuning.BLOCK_STATES)
+    blocks_of_group = triton.cdiv(size * x.n, tuning.BLOCK_STATES)
+    blocks = x.groups * blocks_of_group
     y, dx, dsteps = (torch.empty_like(dy) for _ in range(3))
     inputs, sizes = (x.u, x.delta, dy, x.A, x.B, x.C, start, behind), (x.b, x.length, x.tokens, x.chunks)
-    strides = (x.u.stride(0), x.B.stride(0), x.C.stride(0), x.A.stride(0), x.A.stride(1))
+    strides = (
+        x.u.stride(0), x.B.stride(0), x.C.stride(0), x.B.stride(1), x.C.stride(1), x.A.stride(0), x.A.stride(1),
+    )  # fmt: skip
     constants = {
-        "d": x.d, "u_t": x.u.stride(2), "B_t": x.B.stride(2), "C_t": x.C.stride(2), "N": x.n,
+        "d": x.d, "u_t": x.u.stride(2), "B_t": x.B.stride(3), "C_t": x.C.stride(3), "N": x.n, "GROUPS": x.groups,
         "CR": tuning.HELD_CHANNELS, "S": tuning.SEGMENT, "num_warps": 1, "maxnreg": tuning.BACKWARD_REGISTERS,
     }  # fmt: skip
     kernel = adjoint.scan_chunk_backward
@@ -254,7 +288,7 @@ def _recurrence_backward(x: _Inputs, dy: Tensor) -> tuple[Tensor, Tensor, Tensor
     )
     workers = min(x.b * x.chunks, max(1, programs // blocks))
     dA = dy.new_empty(workers, x.n, x.d)
-    dB, dC = (dy.new_empty(blocks, x.b, x.length, x.n) for _ in range(2))
+    dB, dC = (dy.new_empty(blocks_of_group, x.b, x.length, x.groups, x.n) for _ in range(2))
     scratch = dy.new_empty(workers * blocks, x.tokens // tuning.SEGMENT, tuning.BLOCK_STATES)
     kernel[(workers * blocks,)](*inputs, scratch, y, dx, dsteps, dA, dB, dC, *sizes, *strides, **constants)
     return y, dx, dsteps, dA.sum(0).t(), dB.sum(0), dC.sum(0)

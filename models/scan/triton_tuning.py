@@ -137,13 +137,14 @@ def launch_scan(
     """
 
     def grid(meta: dict[str, Any]) -> tuple[int]:
-        return (batch * chunks * triton.cdiv(d, meta["DB"]),)
+        groups = meta["GROUPS"]
+        return (batch * chunks * groups * triton.cdiv(d // groups, meta["DB"]),)
 
     # Powers of two: a new image size seldom tunes anew. The two passes differ in what they read.
     bucket = 128 * tokens.bit_length() + 2 * (batch * chunks).bit_length() + last_pass
     rest |= {"bucket": bucket, "d": d, "N": n}
     tensors = [x for x in args if isinstance(x, torch.Tensor)]
-    like = (bucket, d, n, tensors[0].device, *(x.dtype for x in tensors))
+    like = (bucket, d, n, rest.get("GROUPS"), tensors[0].device, *(x.dtype for x in tensors))
     capturing = not INTERPRETED and torch.cuda.is_current_stream_capturing()
     if like not in _choices and may_tune() and not capturing:
         _tuned_scan()[grid](*args, **rest)
@@ -177,5 +178,5 @@ def _tuned_scan() -> Any:
     options: dict[str, Any] = {"prune_configs_by": {"early_config_prune": prune}}
     if "cache_results" in inspect.signature(triton.autotune).parameters:
         options["cache_results"] = True  # on disk, beside the compiled kernels
-    tune: Callable[[Any], Any] = triton.autotune(list(choices.values()), ["bucket", "d", "N"], **options)
+    tune: Callable[[Any], Any] = triton.autotune(list(choices.values()), ["bucket", "d", "N", "GROUPS"], **options)
     return tune(kernels.scan_chunk)

@@ -20,6 +20,24 @@ class TinyNet(nn.Module):
     def forward(self, x):
         return self.shuffle(self.tail(self.head(x)))
 """
+MAMBA_CODE = """\
+import torch
+from mamba_ssm import Mamba
+from torch import nn
+
+
+class MambaNet(nn.Module):
+    def __init__(self, channels=8):
+        super().__init__()
+        self.head = nn.Conv2d(3, channels, 3, padding=1)
+        self.mixer = Mamba(channels, d_state=4)
+        self.tail = nn.Conv2d(channels, 48, 3, padding=1)
+
+    def forward(self, x):
+        x = self.head(x)
+        x = x + self.mixer(x.flatten(2).transpose(1, 2)).transpose(1, 2).view(x.shape)
+        return nn.functional.pixel_shuffle(self.tail(x), 4)
+"""
 # By hand, with 8 channels: 3x3 kernels, 3 -> 8 -> 48 channels, with biases; a multiply-add is 1.
 PARAMETERS = (3 * 9 + 1) * 8 + (8 * 9 + 1) * 48
 MACS_PER_PIXEL = 3 * 9 * 8 + 8 * 9 * 48

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.errors import EsrError
-from models.scan import selective_scan, triton_scan, triton_tuning
+from models.scan import selective_scan_with_state, triton_scan, triton_tuning
 from tests.models.test_scan import assert_strides_as_told, extreme_inputs, make_inputs, relative_error
 from tests.models.triton_interpreter import mend_interpreter
 
@@ -19,22 +19,36 @@ mend_interpreter()
 SHAPES = [(1, 1, 8, 1), (2, 5, 8, 37), (1, 130, 16, 6), (1, 9, 64, 17), (2, 4, 32, 19), (1, 3, 5, 34)]
 
 
-def exact(x: dict[str, Tensor | None], softplus: bool, weight: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Output and gradients of the oracle, in float64."""
+def exact(
+    x: dict[str, Tensor | None], softplus: bool, reverse: bool, weight: Tensor, weight_of_state: Tensor
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Output, last state and gradients of the oracle, in float64."""
     leaves = {k: v.double().requires_grad_() for k, v in x.items() if v is not None}
-    out = selective_scan(**leaves, delta_softplus=softplus, backend="reference")
-    out.backward(weight.double())
-    return out.detach(), {k: v.grad for k, v in leaves.items()}
+    out, state = selective_scan_with_state(**leaves, delta_softplus=softplus, reverse=reverse, backend="reference")
+    ((out * weight.double()).sum() + (state * weight_of_state.double()).sum()).backward()
+    return out.detach(), state.detach(), {k: v.grad for k, v in leaves.items()}
 
 
-def check(x: dict[str, Tensor | None], softplus: bool = True, tolerance: float = 2e-6, gradients: float = 1e-5) -> None:
-    weight = torch.randn(x["u"].shape, generator=torch.Generator().manual_seed(1)).to(x["u"].dtype)
-    expected, expected_grads = exact(x, softplus, weight)
-    got = triton_scan.forward(*x.values(), softplus)
+def check(
+    x: dict[str, Tensor | None],
+    softplus: bool = True,
+    tolerance: float = 2e-6,
+    gradients: float = 1e-5,
+    reverse: bool = False,
+    use_state: bool = False,
+) -> None:
+    g = torch.Generator().manual_seed(1)
+    weight = torch.randn(x["u"].shape, generator=g).to(x["u"].dtype)
+    weight_of_state = torch.randn(x["u"].shape[0], *x["A"].shape, generator=g) * use_state
+    expected, expected_state, expected_grads = exact(x, softplus, reverse, weight, weight_of_state)
+    state = torch.empty_like(weight_of_state)
+    got = triton_scan.forward(*x.values(), softplus, reverse, state)
     assert got.dtype == x["u"].dtype
     assert got.transpose(1, 2).is_contiguous()
     assert relative_error(got, expected) < tolerance
-    grads = dict(zip(x, triton_scan.backward(weight, *x.values(), softplus), strict=True))
+    assert relative_error(state, expected_state) < 2e-6
+    given = weight_of_state if use_state else None
+    grads = dict(zip(x, triton_scan.backward(weight, *x.values(), softplus, reverse, given), strict=True))
     for name, grad in grads.items():
         if x[name] is None:
             assert not grad.numel()
@@ -43,8 +57,8 @@ def check(x: dict[str, Tensor | None], softplus: bool = True, tolerance: float =
         assert grad.shape == x[name].shape
         error = (grad.double() - expected_grads[name]).norm()
         assert error <= gradients * expected_grads[name].norm(), name
-        if grad.dim() == 3:
-            assert grad.transpose(1, 2).is_contiguous()
+        if grad.dim() > 2:
+            assert grad.movedim(-1, 1).is_contiguous()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -61,6 +75,22 @@ def test_optional_inputs(without: tuple[str, ...], softplus: bool) -> None:
     if not softplus:
         x["delta"], x["delta_bias"] = x["delta"].abs(), x["delta_bias"].abs()
     check({k: None if k in without else v for k, v in x.items()}, softplus)
+
+
+# Groups beyond one block of channels, smaller than one, with few states and with one or several chunks.
+@pytest.mark.parametrize("shape", [(1, 260, 16, 2, 5), (2, 6, 8, 3, 21), (1, 4, 64, 4, 17), (1, 4, 5, 2, 34)])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_groups_reverse_and_the_gradient_of_the_last_state(shape: tuple[int, ...], reverse: bool) -> None:
+    b, d, n, groups, length = shape
+    x = make_inputs(b, d, n, length, torch.float32)
+    g = torch.Generator().manual_seed(2)
+    x["B"], x["C"] = (torch.randn(b, groups, n, length, generator=g) for _ in range(2))
+    check(x, reverse=reverse, use_state=True)
+
+
+def test_last_state_of_a_single_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_tuning, "ENOUGH_WARPS", 0)
+    check(make_inputs(2, 3, 8, 27, torch.float32), use_state=True)
 
 
 def test_extreme_values() -> None:
@@ -153,3 +183,5 @@ def test_what_it_cannot_do() -> None:
         triton_scan.forward(*make_inputs(1, 3, 8, 5).values(), True)
     with pytest.raises(EsrError, match=r"at most 64 states, not 65.*chunked"):
         triton_scan.forward(*make_inputs(1, 3, 65, 5, torch.float32).values(), True)
+    with pytest.raises(EsrError, match=r"constant B or C.*chunked"):
+        triton_scan.forward(*{**make_inputs(1, 3, 8, 5, torch.float32), "B": torch.ones(3, 8)}.values(), True)

@@ -115,8 +115,10 @@ def test_reads_slices_of_wider_tensors_in_place() -> None:
 @needs_compiler
 def test_structures_have_the_size_that_the_compiler_gives_them() -> None:
     assert ctypes.sizeof(native._Sequence) == 24
-    assert ctypes.sizeof(native._Inputs) == 4 * 8 + 5 * 24 + 3 * 8 + 2 * 4
-    assert ctypes.sizeof(native._Gradients) == 4 * 24 + 6 * 8
+    assert ctypes.sizeof(native._Rows) == 40
+    assert ctypes.sizeof(native._Inputs) == 5 * 8 + 3 * 24 + 2 * 40 + 3 * 8 + 2 * 4
+    assert ctypes.sizeof(native._Outputs) == 24 + 8
+    assert ctypes.sizeof(native._Gradients) == 4 * 24 + 6 * 8 + 2 * 8
 
 
 # ---- the fused mixer ----------------------------------------------------------------------------------------------

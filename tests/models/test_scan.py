@@ -249,7 +249,7 @@ def assert_strides_as_told(backend: str, x: dict[str, torch.Tensor]) -> None:
     """Of the gradients by `backend`, whatever the layout of A: those of the operator's fake kernel."""
     backward = torch.ops.esr.selective_scan_backward.default
     for A in (x["A"], x["A"].t().contiguous().t()):
-        given = (torch.ones_like(x["u"]), *{**x, "A": A}.values(), True, backend)
+        given = (torch.ones_like(x["u"]), None, *{**x, "A": A}.values(), True, backend, False)
         with FakeTensorMode() as fake:
             told = backward(*(fake.from_tensor(v) if isinstance(v, torch.Tensor) else v for v in given))
         assert [g.stride() for g in backward(*given)] == [g.stride() for g in told]

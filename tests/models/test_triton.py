@@ -31,10 +31,10 @@ def test_under_the_interpreter() -> None:
 
 def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: int, **options: Any) -> dict[str, int]:
     """Compile as the launcher would, all pointers to float32; what cuobjdump says of the registers and memory used."""
-    constants = {**STRIDES, **constants}
+    constants = {**STRIDES, "GROUPS": 1, **constants}
     names = kernel.arg_names
     integers = {"length", "padded", "rows", "tokens", "chunks", "bucket", "batch", "A_d", "A_n"}
-    is_integer = {name: name in integers or name.endswith("_b") for name in names}
+    is_integer = {name: name in integers or name.endswith(("_b", "_g")) for name in names}
     kinds = {n: "i32" if is_integer[n] else "fp32" if n == "epsilon" else "*fp32" for n in names}
     signature = {n: "constexpr" if n in constants else kinds[n] for n in names}
     fixed = {(names.index(k),): v for k, v in constants.items() if k in names}
@@ -84,6 +84,19 @@ def test_kernels_do_not_spill(n: int, capability: int) -> None:
         jobs += [(adjoint.activate, tile, 4, {}), (adjoint.activate_backward, tile, 4, {})]
     for kernel, constants, warps, options in jobs:
         assert_all_in_registers(resources(kernel, constants, warps, capability, **options), kernel)
+
+
+@compiled
+@pytest.mark.slow("the GPU kernels compiled for three generations")
+def test_groups_cost_no_registers_in_memory() -> None:
+    config = tuning.forward_configs(16)[0]
+    grouped = {"N": 16, "ALIGN": 16, "GROUPS": 4, "d": 4 * 96, "DB": config.channels, "U": config.tokens}
+    jobs = [(kernels.scan_chunk, {**c, **grouped}, config.warps, {}) for c in passes(16, config)]
+    jobs += [(adjoint.adjoint_chunk, grouped, config.warps, {})]
+    last = {"N": 16, "GROUPS": 4, "d": 4 * 96, "CR": tuning.HELD_CHANNELS, "S": tuning.SEGMENT}
+    jobs += [(adjoint.scan_chunk_backward, last, 1, {"maxnreg": tuning.BACKWARD_REGISTERS})]
+    for kernel, constants, warps, options in jobs:
+        assert_all_in_registers(resources(kernel, constants, warps, 90, **options), kernel)
 
 
 @compiled

@@ -1,7 +1,8 @@
 """A network from the user's Python code: import, find the class, build it, load its weights.
 
 The file's folder goes on the import path behind the standard library and before installed packages, so that the file
-finds what lies beside it; this project's own packages come first and are not shadowed.
+finds what lies beside it; this project's own packages come first and are not shadowed. Where mamba-ssm is not
+installed, this project's scan stands in for it.
 """
 
 import difflib
@@ -11,7 +12,6 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +26,7 @@ from bench.networks.external.opened import Opened, in_words
 from bench.networks.external.own import OwnNetwork
 from bench.networks.external.state import load_weights
 from models.errors import EsrError
+from models.scan.drop_in import install
 
 OURS = ("models", "bench", "train", "tests")  # packages of this project, which a checkout's own must not be taken for
 MAIN = "put what is not its definition under `if __name__ == '__main__':`"
@@ -38,12 +39,14 @@ def open_python(own: OwnNetwork, options: dict[str, Any]) -> Opened:
     before = parameter_count(network)
     network.eval()
     after = parameter_count(network)
-    notes = [f"{before:,} parameters became {after:,} when it left training"] if after != before else []
-    return replace(opened, notes=notes)
+    if after != before:
+        opened.notes.append(f"{before:,} parameters became {after:,} when it left training")
+    return opened
 
 
 def open_for_training(own: OwnNetwork, options: dict[str, Any]) -> Opened:
     """As `open_python`, in the mode in which it was built, with nothing merged that it merges for evaluation."""
+    stand_in = install()
     module, path = _import(own)
     make = _find(module, own)
     network = _build(make, own, options, path)
@@ -52,7 +55,9 @@ def open_for_training(own: OwnNetwork, options: dict[str, Any]) -> Opened:
         weights = load_weights(network, own)
     else:
         weights = _made_by_its_code(network, lambda: _build(make, own, options, path))
-    return Opened(network, path, weights, own.name)
+    stood_in = ", ".join(sorted(stand_in.used))
+    notes = [f"this project's selective scan stood in for {stood_in}, which is not installed"] if stood_in else []
+    return Opened(network, path, weights, own.name, notes=notes)
 
 
 def _made_by_its_code(network: nn.Module, again: Callable[[], nn.Module]) -> WeightsInfo:

@@ -6,10 +6,11 @@ that can be imported and fail when they are used. What is installed always wins;
 Runs in the submission's process, where `models` is the checkout's; the scan comes from a package called `esr_models`.
 """
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
+import inspect
 import itertools
 import sys
 import types
@@ -31,7 +32,7 @@ class _OneNode(torch.autograd.Function):
     """A fused operator of autograd: for a tracer one node, whose inside it does not see."""
 
     @staticmethod
-    def forward(ctx: Any, run: Callable[..., Tensor], *tensors: Any) -> Tensor:
+    def forward(ctx: Any, run: Callable[..., Any], *tensors: Any) -> Any:
         return _outside_trace(lambda: run(*tensors))
 
     @staticmethod
@@ -39,7 +40,7 @@ class _OneNode(torch.autograd.Function):
         raise NotImplementedError("a stand-in for inference")
 
 
-def _outside_trace(run: Callable[[], Tensor]) -> Tensor:
+def _outside_trace(run: Callable[[], Any]) -> Any:
     """A pybind function: its result comes from nowhere, so that a tracer loses all that came before."""
     state = torch._C._get_tracing_state()
     torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
@@ -49,69 +50,47 @@ def _outside_trace(run: Callable[[], Tensor]) -> Tensor:
         torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
 
 
-# ---- mamba-ssm ------------------------------------------------------------------------------------------------------
+def opaque(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, as one node."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*given: Any, **named: Any) -> Any:
+        bound = signature.bind(*given, **named)
+        bound.apply_defaults()
+        return _OneNode.apply(functools.partial(function, **bound.kwargs), *bound.args)
+
+    return call
 
 
-def _scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *rest: Any) -> Tensor:
-    """(b, g d, L) with B, C (b, n, L) or, for each of g groups, (b, g, n, L)."""
-    scan = importlib.import_module(f"{SCAN_PACKAGE}.scan").selective_scan
-    D, z, bias, softplus = rest
-    groups = B.shape[1] if B.dim() == 4 else 1
-    size = u.shape[1] // groups
-    parts = []
-    for g in range(groups):
-        rows = slice(g * size, (g + 1) * size)
-        of = [None if t is None else t[rows] for t in (D, bias)]
-        gate = None if z is None else z[:, rows]
-        b, c = (t[:, g] if t.dim() == 4 else t for t in (B, C))
-        ours = scan(u[:, rows], delta[:, rows], A[rows].float(), b, c, of[0], gate, of[1], softplus)
-        parts.append(ours)
-    return torch.cat(parts, dim=1) if groups > 1 else parts[0]
+# ---- mamba-ssm and causal-conv1d ------------------------------------------------------------------------------------
+
+OF_MAMBA = (
+    "mamba_ssm",
+    "causal_conv1d",
+    "causal_conv1d_cuda",
+    "selective_scan_cuda",
+    "selective_scan_cuda_core",
+    "selective_scan_cuda_oflex",
+)
+# What mamba-ssm and causal-conv1d implement as functions of autograd, by the module of `models.scan.interface` whose
+# users are to find them so.
+FUSED = {
+    "scan": ("selective_scan_fn", "selective_scan_ref"),
+    "inner": ("mamba_inner_fn", "mamba_inner_ref", "mamba_inner_fn_no_out_proj", "bimamba_inner_fn"),
+    "mamba": ("mamba_inner_fn", "mamba_inner_fn_no_out_proj", "bimamba_inner_fn"),
+    "conv": ("causal_conv1d_fn",),
+}
 
 
-def selective_scan_fn(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
-    delta_softplus: bool = False,
-    return_last_state: bool = False,
-) -> Tensor:
-    """As in mamba-ssm, which implements it as an autograd Function."""
-    if return_last_state:
-        raise NotImplementedError("the stand-in for mamba-ssm returns no last state")
-    out: Tensor = _OneNode.apply(_scan, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
-    return out
-
-
-def _mamba() -> type[nn.Module]:
-    ours: Any = importlib.import_module(f"{SCAN_PACKAGE}.mamba").Mamba
-
-    class Mamba(ours):  # type: ignore[misc]
-        """mamba-ssm's module: in_proj, and one fused operator for all that follows."""
-
-        def __init__(self, d_model: int, d_state: int = 16, d_conv: int = 4, expand: int = 2, **settings: Any) -> None:
-            expected = {"dt_rank": "auto", "bias": False, "conv_bias": True, "bimamba_type": "none", "bimamba": False}
-            for name, value in expected.items():
-                if settings.get(name, value) != value:
-                    raise NotImplementedError(f"the stand-in for mamba-ssm's Mamba has no {name}={settings[name]}")
-            super().__init__(d_model, d_state, d_conv, expand)
-
-        def forward(self, x: Tensor, inference_params: Any = None) -> Tensor:
-            x, z = F.linear(x, self.in_proj.weight).transpose(1, 2).chunk(2, dim=1)
-
-            def rest(x: Tensor, z: Tensor) -> Tensor:
-                out: Tensor = self.out_proj(self._direction(x, z, "").transpose(1, 2))
-                return out
-
-            out: Tensor = _OneNode.apply(rest, x, z)
-            return out
-
-    return Mamba
+@functools.cache
+def _drop_in() -> Any:
+    """This project's stand-ins for them, with what was fused there as one node."""
+    for module, names in FUSED.items():
+        interface = importlib.import_module(f"{SCAN_PACKAGE}.scan.interface.{module}")
+        for name in names:
+            setattr(interface, name, opaque(getattr(interface, name)))
+    return importlib.import_module(f"{SCAN_PACKAGE}.scan.drop_in")
 
 
 # ---- timm, basicsr, huggingface_hub ---------------------------------------------------------------------------------
@@ -215,13 +194,6 @@ MODULES: dict[str, Callable[[], dict[str, Any]]] = {
     "basicsr.utils.registry": lambda: {"ARCH_REGISTRY": Registry()},
     "basicsr.archs.arch_util": lambda: _LAYERS,
     "huggingface_hub": lambda: {"PyTorchModelHubMixin": HubMixin},
-    "mamba_ssm": lambda: {"Mamba": _mamba()},
-    "mamba_ssm.modules.mamba_simple": lambda: {"Mamba": _mamba()},
-    "mamba_ssm.ops.selective_scan_interface": lambda: {
-        "selective_scan_fn": selective_scan_fn,
-        "selective_scan_ref": selective_scan_fn,
-    },
-    "mamba_ssm.ops.triton.layernorm": dict,
     "span_attention": lambda: {"span_attention": span_attention},
     "cv2": dict,
     "torchvision.ops": dict,
@@ -237,6 +209,8 @@ _PACKAGES = {name.rsplit(".", depth)[0] for name in MODULES for depth in range(1
 class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """The last finder to be asked. `used`: the modules that stood in."""
 
+    stands_in = True
+
     def __init__(self) -> None:
         self.used: list[str] = []
 
@@ -244,9 +218,11 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """A stand-in's spec, for a module that nobody else has found."""
-        if name not in MODULES and name not in _PACKAGES:
+        ours = name.partition(".")[0] in OF_MAMBA
+        modules, packages = (_drop_in().MODULES, _drop_in().PACKAGES) if ours else (MODULES, _PACKAGES)
+        if name not in modules and name not in packages:
             return None
-        spec = importlib.machinery.ModuleSpec(name, self, is_package=name in _PACKAGES)
+        spec = importlib.machinery.ModuleSpec(name, self, is_package=name in packages)
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations = []
         return spec
@@ -257,8 +233,9 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         """Fill it."""
         name = module.__name__
-        if name in MODULES:
-            vars(module).update(MODULES[name]())
+        modules = _drop_in().MODULES if name.partition(".")[0] in OF_MAMBA else MODULES
+        if name in modules:
+            vars(module).update(modules[name]())
             if name not in QUIET:
                 self.used.append(name)
         module.__getattr__ = _not_here(name)  # type: ignore[method-assign]

@@ -77,8 +77,8 @@ class Contender:
         """One call."""
         if self.grad is None:
             with torch.inference_mode():
-                return selective_scan(**self.inputs, delta_softplus=True, backend=self.variant.backend)
-        out = selective_scan(**self.inputs, delta_softplus=True, backend=self.variant.backend)
+                return selective_scan(**self.inputs, delta_softplus=True, backend=self.variant.backend, reverse=False)
+        out = selective_scan(**self.inputs, delta_softplus=True, backend=self.variant.backend, reverse=False)
         return torch.autograd.grad(out, list(self.inputs.values()), self.grad)
 
     @property

@@ -77,10 +77,10 @@ def _results(variant: Variant, x: Inputs, weight: Tensor | None) -> Results:
     """The output, and with a `weight` the gradients of its weighted sum."""
     leaves = {k: v.detach() for k, v in lay_out(x, variant.channels_last).items()}
     if weight is None:
-        return {"out": selective_scan(**leaves, delta_softplus=True, backend=variant.backend)}
+        return {"out": selective_scan(**leaves, delta_softplus=True, backend=variant.backend, reverse=False)}
     for v in leaves.values():
         v.requires_grad_()
-    out = selective_scan(**leaves, delta_softplus=True, backend=variant.backend)
+    out = selective_scan(**leaves, delta_softplus=True, backend=variant.backend, reverse=False)
     grads = torch.autograd.grad(out, list(leaves.values()), weight.to(out.dtype))
     return {"out": out.detach(), **{f"grad {k}": g for k, g in zip(leaves, grads, strict=True)}}
 

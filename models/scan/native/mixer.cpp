@@ -63,11 +63,13 @@ class Run {
         const auto sequence = [](const std::vector<float>& from, int64_t first, int64_t stride) {
             return Sequence<const float>{from.data() + first, 0, stride};
         };
+        const auto rows = [&](int64_t first) {
+            return Rows<float>{projected.data() + first, 0, projected_width(), 0, 0};
+        };
         const int64_t row = 2 * m.inner;
-        in = {1, tokens, m.inner, m.state,
-              sequence(u, 0, m.inner), sequence(delta, 0, m.inner),
-              sequence(projected, m.rank, projected_width()), sequence(projected, m.rank + m.state, projected_width()),
-              sequence(xz, history() * row + m.inner, row),
+        in = {1, tokens, m.inner, m.state, 1,
+              sequence(u, 0, m.inner), sequence(delta, 0, m.inner), sequence(xz, history() * row + m.inner, row),
+              rows(m.rank), rows(m.rank + m.state),
               m.A, m.D, m.dt_bias, 1, m.threads};
     }
 
@@ -89,7 +91,7 @@ class Run {
 #pragma omp single
         {
             walkers.clear();
-            for (int64_t g = 0; g < groups(in); g++) walkers.emplace_back(in, 0, g);
+            for (int64_t s = 0; s < strips(in); s++) walkers.emplace_back(in, 0, s);
             std::fill(xz.begin(), xz.begin() + history() * 2 * m.inner, 0.0f);
         }
         for (int64_t begin = 0; begin < m.length; begin += tokens) {
@@ -100,9 +102,9 @@ class Run {
 #pragma omp for schedule(static)
             for (int64_t piece = 0; piece < pieces; piece++) project(piece * TOKENS, size(count, piece));
 #pragma omp for schedule(static)
-            for (int64_t g = 0; g < (int64_t)walkers.size(); g++)
+            for (int64_t s = 0; s < (int64_t)walkers.size(); s++)
                 for (int64_t t = 0; t < count; t += BLOCK)
-                    walkers[g].template block<true>(t, (int)std::min<int64_t>(BLOCK, count - t),
+                    walkers[s].template block<true>(t, (int)std::min<int64_t>(BLOCK, count - t),
                                                     {y.data(), 0, m.inner});
 #pragma omp single nowait
             std::copy_n(&xz[count * 2 * m.inner], history() * 2 * m.inner, xz.begin());

@@ -62,17 +62,24 @@ mixer = Mamba(d_model=8, layer_idx=3)
 mixer.load_state_dict(saved["state"])
 with torch.no_grad():
     torch.testing.assert_close(mixer(saved["x"]), saved["y"])
-try:
-    Mamba(d_model=8, bias=True)
-except NotImplementedError as error:
-    print(error)
 print(finder.used)
 """
-    said = in_child(code, tmp_path).splitlines()
-    assert said == [
-        "the stand-in for mamba-ssm's Mamba has no bias=True",
-        "['mamba_ssm', 'mamba_ssm.modules.mamba_simple']",
-    ]
+    assert in_child(code, tmp_path) == "['mamba_ssm', 'mamba_ssm.modules.mamba_simple']\n"
+
+
+@pytest.mark.slow("stand-ins in a process of their own")
+@pytest.mark.parametrize(("kind", "nodes"), [("none", 1), ("v1", 1), ("v2", 2)])
+def test_a_tracer_sees_of_a_mixer_what_is_not_fused_in_the_original(kind: str, nodes: int, tmp_path: Path) -> None:
+    code = f"""
+import torch
+from mamba_ssm.modules.mamba_simple import Mamba
+with torch.no_grad():
+    graph = torch.jit.trace(Mamba(8, bimamba_type={kind!r}), torch.zeros(1, 5, 8), check_trace=False).inlined_graph
+kinds = [node.kind() for node in graph.nodes()]
+print(kinds.count("prim::PythonOp"), kinds.count("aten::linear"), kinds.count("aten::conv1d"))
+"""
+    # The last projection lies inside, but for two directions with their own parameters.
+    assert in_child(code, tmp_path) == f"{nodes} {1 + (kind == 'v2')} 0\n"
 
 
 @pytest.mark.slow("stand-ins in a process of their own")
@@ -88,6 +95,8 @@ for g in (0, 1):
     r = slice(3 * g, 3 * g + 3)
     part = scan(u[:, r], delta[:, r], A[r], B[:, g], C[:, g], D[r], delta_softplus=True)
     torch.testing.assert_close(whole[:, r], part)
+again, state = scan(u, delta, A, B, C, D, delta_softplus=True, return_last_state=True)
+assert torch.equal(again, whole) and state.shape == (1, 6, 4)
 """
     in_child(code, tmp_path)
 
