@@ -25,7 +25,7 @@ function startChooser(section) {
       const gain = value(row, "psnr") - value(base, "psnr");
       const turn = row.dataset.run && row.dataset.run === base.dataset.run;
       const ratio = value(row, "ms") / value(base, "ms");
-      over(row.querySelector(".psnr"), Number.isNaN(gain) || row === base ? "" : ` ${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(2)}`);
+      over(row.querySelector(".psnr"), Number.isNaN(gain) || row === base ? "" : ` ${signed(gain, 2)}`);
       over(row.querySelector(".ms"), row === base || Number.isNaN(ratio) ? "" : turn ? ` ${ratio.toFixed(2)}×` : " †");
       row.classList.toggle("chosen", row === base);
     }
@@ -98,10 +98,16 @@ function showSides(place, chosen) {
   prepare(table);
 }
 
+// With its sign, and without one where it rounds to nothing.
+function signed(value, decimals) {
+  const text = Math.abs(value).toFixed(decimals);
+  return Number(text) === 0 ? text : `${value < 0 ? "−" : "+"}${text}`;
+}
+
 function difference(line, first, other) {
   const [a, b] = [line.values[first], line.values[other]];
   if (a === undefined || b === undefined) return "—";
-  if (line.how === "minus") return `${b < a ? "−" : "+"}${Math.abs(b - a).toFixed(line.decimals)}`;
+  if (line.how === "minus") return signed(b - a, line.decimals);
   if (line.runs && !(line.runs[first] && line.runs[first] === line.runs[other])) return "†";
   return a ? `${(b / a).toFixed(2)}×` : "—";
 }

@@ -165,6 +165,8 @@ def test_two_networks_stand_side_by_side_with_their_differences(page: Page) -> N
     assert sorted(psnr[1:3]) == ["32.213", "32.238"]
     assert psnr[3].strip("+−") == "0.025"
     assert found["Parameters"][3] in ("1.28×", "0.78×")  # 543,740 and 424,428
+    rounded = [page.run(f"signed({value}, 2)") for value in (-0.001, 0.004, -0.02, 3)]
+    assert rounded == ["0.00", "0.00", "−0.02", "+3.00"]
     flops = [title for title in found if title.startswith("FLOPs")]
     assert len(flops) == 3  # as published, nothing hidden, complete
     page.run(tick % "SwinIR-light")
