@@ -150,19 +150,37 @@ def check_grid(form: tuple[int | None, ...], length: int, every: bool) -> None:
         out, state = selective_scan_with_state(**exact, delta_softplus=softplus, backend="reference")
         weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(0)).half().bfloat16()
         (out * weight.double()).sum().backward()
+        right = results(exact, out, state)
         for dtype, tolerance in TOLERANCE.items():
             half = {name for name in x if x[name].dim() > 2}  # constant B and C have A's precision, as in mamba-ssm
             given = leaves_of({name: v.to(dtype if name in half else torch.float32) for name, v in x.items()})
             got, got_state = selective_scan_with_state(**given, delta_softplus=softplus, backend=BEST)
             assert (got.dtype, got_state.dtype) == (dtype, torch.float32)
-            assert relative_error(got, out) < tolerance, (without, softplus, dtype)
-            assert relative_error(got_state, state) < 2e-6, (without, softplus, dtype)
             got.backward(weight.to(dtype))
+            bounds = {"out": tolerance, "state": 2e-6}
             for name, leaf in given.items():
                 assert leaf.grad.dtype == leaf.dtype
-                # That of A is a sum over all tokens, in which most cancels.
-                bound = tolerance if name in half else 1e-5 if name == "A" else 2e-6
-                assert relative_error(leaf.grad, exact[name].grad) < bound, (name, without, softplus, dtype)
+                # Those of A and the bias are sums over all tokens, in which most cancels.
+                bounds[name] = tolerance if name in half else 1e-5 if name in ("A", "delta_bias") else 2e-6
+            errors = {
+                name: relative_error(value, right[name]) for name, value in results(given, got, got_state).items()
+            }
+            if beyond := {name for name in bounds if errors[name] >= bounds[name]}:
+                # Long sequences whose states hardly decay: single precision may not do better, token by token either.
+                plain = leaves_of(given)
+                out32, state32 = selective_scan_with_state(**plain, delta_softplus=softplus, backend="reference")
+                out32.backward(weight.to(dtype))
+                for name, value in results(plain, out32, state32).items():
+                    assert name not in beyond or errors[name] < relative_error(value, right[name]), (
+                        name,
+                        dtype,
+                        without,
+                    )
+
+
+def results(leaves: dict[str, Tensor], out: Tensor, state: Tensor) -> dict[str, Tensor]:
+    """Everything that a scan gives, by name: its output, its last state and the gradients of its arguments."""
+    return {"out": out.detach(), "state": state.detach(), **{name: leaf.grad for name, leaf in leaves.items()}}
 
 
 @pytest.mark.parametrize("length", [8, 372])
