@@ -4,7 +4,6 @@ A lent machine gives back few files, of no more than 16 MiB each. What can be ha
 """
 
 import argparse
-import re
 import shutil
 import sys
 import tarfile
@@ -13,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.core.console import Tell, open_console
+from bench.core.identity import slug
+from bench.core.wording import MEBI
 from bench.studies.kinds import KINDS
 from gpu.run import read_stage
 from models.errors import EsrError
 
-MIB = 2**20
-LIMIT = 15 * MIB
+LIMIT = 15 * 2**20
 # Of Triton's cache what is read again; between source and binary lie several times as many bytes.
 CACHED = (".json", ".cubin", ".so")
 
@@ -68,7 +68,7 @@ def unpack(file: Path, results: Path, reports: Path) -> Path:
     devices = {read_stage(path).device for path in (results / "stages").glob("*.json")}
     if len(devices) != 1:
         raise EsrError(f"{results} holds results of {len(devices)} devices; unpack each device's archives apart")
-    folder = reports / re.sub(r"[^a-z0-9]+", "-", devices.pop().lower()).strip("-")
+    folder = reports / slug(devices.pop())
     for pattern in KINDS.values():
         for path in results.glob(pattern):
             target = folder / path.relative_to(results)
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _, tell = open_console()
     if asked.what == "pack":
         left_out = pack(asked.results, asked.file)
-        tell(f"{asked.file}: {asked.file.stat().st_size / MIB:.1f} MiB, {len(left_out)} files left out")
+        tell(f"{asked.file}: {asked.file.stat().st_size * MEBI:.1f} MiB, {len(left_out)} files left out")
         for name in left_out:
             tell(f"left out: {name}")
         return 0

@@ -15,7 +15,8 @@ from pathlib import Path
 from bench.core.console import open_console
 from bench.core.render import print_table
 from bench.core.table import Column, Table, words
-from gpu.archive import CACHED, MIB
+from bench.core.wording import MEBI
+from gpu.archive import CACHED
 from gpu.stages import CORE, OTHERS
 from models import get_spec
 from models.errors import EsrError
@@ -124,10 +125,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     total = sum(size for _, size in found)
     columns: list[Column[tuple[str, int]]] = [
         words("what", lambda row: row[0]),
-        Column("MiB", lambda row: row[1] / MIB, decimals=1),
+        Column("MiB", lambda row: row[1], decimals=1, scale=MEBI),
     ]
     print_table(out, Table.of(f"stage {asked.stage}", columns, [*found, ("together", total)]))
-    if total > LIMIT_MIB * MIB:
+    if total * MEBI > LIMIT_MIB:
         tell(f"error: more than the {LIMIT_MIB} MiB that can be taken along")
         return 1
     return 0

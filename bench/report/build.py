@@ -81,11 +81,13 @@ def _contents(device: DeviceRecords, studies: Studies, paper: bool) -> DeviceRep
     drawn, others = drawn_sections(device, studies), study_sections(device, studies, paper)
     tables = [make(device) for make in TABLES]
     findings = judge_all(device)
+    plotted = plotted_dataset(device)
     judged = paper or any(finding.verdict != NEEDS_RECORDS for finding in findings)
     return DeviceReport(
         device,
         studies,
-        charts=tuple(quality_charts(device, plotted_dataset(device), {})),
+        plotted=plotted,
+        charts={name: quality_charts(device, name) for name in dict.fromkeys([plotted, *device.scored_sets])},
         tables=tuple(table for table in tables if paper or any(one.file for one in table.found)),
         sections=tuple(others),
         drawn=tuple(drawn),
@@ -99,7 +101,7 @@ def _device_files(report: DeviceReport, left_out: Sequence[LeftOut]) -> dict[str
     files = {"report.md": page.device_page(report, left_out).encode()}
     for section in (*report.tables, summary.measured_section(device)):
         files |= section.files()
-    files |= files_of_parts(report.charts)
+    files |= files_of_parts(tuple(report.charts[report.plotted].values()))
     return files | dict(report.study_files)
 
 

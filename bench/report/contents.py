@@ -16,7 +16,8 @@ class DeviceReport:
     """The finished parts of one device's report.
 
     Attributes:
-        charts: of quality against cost, on the data set of the figure.
+        plotted: the data set of the figure.
+        charts: of quality against cost: data set -> key of the cost -> chart; of `plotted`, and all that was scored.
         sections: of the studies.
         drawn: those that the HTML page shows in a way of its own.
         study_files: name -> content, the figures that `sections` and `drawn` show among them.
@@ -24,7 +25,8 @@ class DeviceReport:
 
     device: DeviceRecords
     studies: Studies
-    charts: tuple[Chart, ...]
+    plotted: str
+    charts: Mapping[str, Mapping[str, Chart]]
     tables: tuple[PaperTable, ...]
     sections: tuple[Section, ...]
     drawn: tuple[Section, ...]

@@ -87,6 +87,11 @@ class DeviceRecords:
             found[item.record.model].append(item)
         return found
 
+    @cached_property
+    def scored_sets(self) -> tuple[str, ...]:
+        """The data sets that anything was scored on, by name."""
+        return tuple(sorted({q.dataset for item in self.measured for q in item.record.quality}))
+
     def networks(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         """Model, display name and options of each network: of the registry's without options, of own ones with all."""
         found: dict[tuple[str, str], Mapping[str, Any]] = {}

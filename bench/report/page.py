@@ -37,7 +37,7 @@ def device_page(report: DeviceReport, left_out: Sequence[LeftOut]) -> str:
                 _scope(device),
                 CONVENTIONS,
                 headline_section(device).markdown,
-                f"## Quality against cost\n\n{markdown(report.charts).rstrip()}",
+                f"## Quality against cost\n\n{markdown(tuple(report.charts[report.plotted].values())).rstrip()}",
                 "## Tables\n\nEach is also a file of its own, as Markdown and CSV; `measured.md` and `measured.csv` "
                 "hold every record with every figure."
                 + ("" if report.tables else " Nothing of the paper's tables was measured (`--paper` shows them)."),
@@ -67,14 +67,13 @@ def left_out_markdown(left_out: Sequence[LeftOut]) -> str:
 def _scope(device: DeviceRecords) -> str:
     records = [m.record for m in device.measured]
     networks = sorted({r.model for r in records})
-    datasets = sorted({q.dataset for r in records for q in r.quality})
     days = sorted({r.created[:10] for r in records})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     facts = [
         ("Device", device.label),
         ("Records", f"{len(records)}, of {when}"),
         ("Networks", ", ".join(networks)),
-        ("Data sets", ", ".join(datasets) or "none"),
+        ("Data sets", ", ".join(device.scored_sets) or "none"),
     ]
     columns: list[Column[tuple[str, str]]] = [words("Measured", lambda f: f[0]), words("Value", lambda f: f[1])]
     environment = Fold("Environment", [summary.environment_table(device.measured)])

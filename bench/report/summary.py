@@ -67,8 +67,8 @@ def settings_label(record: Record) -> str:
 
 def measured_data(device: DeviceRecords) -> Table:
     """Every record in a line, with every figure as a raw number: a table for files."""
-    datasets = sorted({q.dataset for m in device.measured for q in m.record.quality})
-    named = [*FIGURES, *((f"{d}: {name}", f"quality.{d}.{f}") for d in datasets for name, f in QUALITY_FIGURES)]
+    sets = device.scored_sets
+    named = [*FIGURES, *((f"{d}: {name}", f"quality.{d}.{f}") for d in sets for name, f in QUALITY_FIGURES)]
     columns: list[Column[Measured]] = [
         raw("record", lambda m: m.file),
         raw("network", lambda m: m.record.model),

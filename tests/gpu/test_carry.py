@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from gpu import carry
-from gpu.archive import MIB
 from gpu.stages import stages
 from models import list_models
 from models.errors import EsrError
@@ -15,7 +14,7 @@ from tests.data import esr_data
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     # As much as all wheels, the rival's among them, and a dry run's kernels were seen to be.
-    monkeypatch.setattr(carry, "_build_wheels", lambda folder: (folder / "fvcore.whl").write_bytes(bytes(21 * MIB)))
+    monkeypatch.setattr(carry, "_build_wheels", lambda folder: (folder / "fvcore.whl").write_bytes(bytes(21 * 2**20)))
 
 
 def test_every_stage_has_its_data() -> None:
@@ -31,7 +30,7 @@ def test_each_stage_can_be_taken_along(stage: str, no_network: None, tmp_path: P
     parts = dict(carry.sizes(tmp_path))
     assert parts.keys() == {"the tree", *(f"{tmp_path.name}/{part}" for part in ("data", "triton", "wheels"))}
     assert (tmp_path / "data/weights/DVMSR.pth").is_file()
-    assert sum(parts.values()) < carry.LIMIT_MIB * MIB
+    assert sum(parts.values()) < carry.LIMIT_MIB * 2**20
 
 
 def test_what_is_gathered_is_what_was_made(no_network: None, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Mark:
         name: written beside it where there is room; "" for none.
         rank: who is named first where there is no room for all; 0 is always named.
         facts: what the page says under the pointer, name and text.
-        record: its place in the page, "" for none.
+        record: the file of the record that it is from, "" for none.
         span: the ends of its interval along the horizontal axis, None for none.
     """
 
@@ -58,6 +58,11 @@ class Mark:
     facts: tuple[tuple[str, str], ...] = ()
     record: str = ""
     span: tuple[float, float] | None = None
+
+    @property
+    def whole(self) -> str:
+        """Its name in full: the first of its facts, or what is written beside it."""
+        return self.facts[0][1] if self.facts else self.name
 
     @property
     def words(self) -> str:
@@ -139,7 +144,9 @@ class Chart:
     @cached_property
     def names(self) -> list[Placed]:
         """The names that have a place, clear of all marks and of each other."""
-        wanted = [Name(m.name, self.pixel(m.x, m.y), m.rank, s.role) for s in self.series for m in s.marks if m.name]
+        wanted = [
+            Name(m.name, self.pixel(m.x, m.y), m.rank, s.role, m.whole) for s in self.series for m in s.marks if m.name
+        ]
         marks = [self.pixel(m.x, m.y) for s in self.series if s.shape for m in s.marks]
         return place(
             wanted, marks, [self._path(s) for s in self.series if s.joined], self.plot_width, self.plot_height, FONT

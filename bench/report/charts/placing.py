@@ -28,12 +28,13 @@ ALWAYS = 0  # the rank of a name that is written wherever it lies
 
 
 class Name(NamedTuple):
-    """What is to be written beside a point; those of the lowest `rank` choose first."""
+    """What is to be written beside a point, in short; those of the lowest `rank` choose first."""
 
     text: str
     at: Pixel
     rank: int
     role: str
+    whole: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Placed:
     """A name in its place: its middle, and the ends of the line to its point, None where it is near."""
 
     text: str
+    whole: str
     middle: Pixel
     role: str
     line: tuple[Pixel, Pixel] | None
@@ -80,7 +82,7 @@ def place(
         near = min(max(name.at[0], box[0]), box[2]), min(max(name.at[1], box[1]), box[3])
         line = (name.at, near) if math.dist(near, name.at) > half + LINE_FROM else None
         middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        placed.append(Placed(name.text, middle, name.role, line, strong))
+        placed.append(Placed(name.text, name.whole, middle, name.role, line, strong))
     return placed
 
 

@@ -106,15 +106,10 @@ def published_points(dataset: str) -> list[Point]:
 
 def plotted_dataset(device: DeviceRecords) -> str:
     """The data set to plot: the first of Table 1's with a measured point, else any other, else PREFERRED."""
-    for dataset in [*DATASETS, *scored_sets(device)]:
+    for dataset in [*DATASETS, *device.scored_sets]:
         if any(p.here for p in points(device, dataset, PARAMETERS)):
             return dataset
     return PREFERRED
-
-
-def scored_sets(device: DeviceRecords) -> list[str]:
-    """The data sets that anything was scored on."""
-    return sorted({q.dataset for m in device.measured for q in m.record.quality})
 
 
 def bicubic_psnr(device: DeviceRecords, dataset: str) -> float:

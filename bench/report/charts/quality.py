@@ -1,7 +1,7 @@
 """PSNR against parameters, FLOPs, time and memory, a chart each: after the paper's Figure 1."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from bench.core.wording import number
 from bench.report.charts.chart import GUIDE, MEASURED, OWN, PUBLISHED, SUBJECT, Axis, Chart, Mark, Series
@@ -18,24 +18,22 @@ SOURCES = {
 NOT_TOGETHER = ", not timed together with the front"
 NOT_ABOVE = ", not above bicubic"
 FIRST, LOOKED_FOR, ON_FRONT, ANY, PRINTED = range(5)  # ranks of names
-NEAR = 0.004  # of cost, and dB / 10: a published point this near to the measured one of its network needs no name
+NEAR_COST, NEAR_DB = 0.02, 0.04  # share, and dB: a published point so near to its measured one needs no name
 FLOOR = 1.0  # dB below the median of all points, as far down as a chart reaches
 
 
-def quality_charts(device: DeviceRecords, dataset: str, anchors: Mapping[str, str]) -> list[Chart]:
-    """One of each cost that was measured of a scored network; published sizes alone where none was scored."""
-    made = []
+def quality_charts(device: DeviceRecords, dataset: str) -> dict[str, Chart]:
+    """Key of each cost that was measured of a scored network -> its chart; published sizes alone where none was."""
+    made = {}
     for cost in COSTS:
         found = points(device, dataset, cost)
         if any(p.here for p in found) or (cost is PARAMETERS and dataset == PREFERRED and found):
-            made.append(quality_chart(found, dataset, cost, device.label, anchors))
+            made[cost.key] = quality_chart(found, dataset, cost, device.label)
     return made
 
 
-def quality_chart(
-    every: Sequence[Point], dataset: str, cost: Cost, device: str, anchors: Mapping[str, str] | None = None
-) -> Chart:
-    """The chart of `every` point, of which there is one. `anchors`: record's file -> its place in the page."""
+def quality_chart(every: Sequence[Point], dataset: str, cost: Cost, device: str) -> Chart:
+    """The chart of `every` point, of which there is one at least."""
     found, below = _seen(every)
     front = pareto_front(found)
     names = _short_names([p.label for p in found])
@@ -44,8 +42,8 @@ def quality_chart(
     def mark(point: Point) -> Mark:
         twin = measured.get(point.label) if point.source == "published" else None
         name = "" if twin and _near(point, twin) else names[point.label] + " (paper)" * bool(twin)
-        record = (anchors or {}).get(point.file, "")
-        return Mark(point.cost, point.psnr_db, name, _rank(point, front), _facts(point, dataset, cost, front), record)
+        facts = _facts(point, dataset, cost, front)
+        return Mark(point.cost, point.psnr_db, name, _rank(point, front), facts, point.file)
 
     def series(role: str, title: str, shape: str, chosen: Sequence[Point], filled: bool = True) -> Series:
         return Series(role, title, tuple(map(mark, chosen)), shape, filled)
@@ -90,7 +88,7 @@ def _rank(point: Point, front: Sequence[Point]) -> int:
 
 
 def _near(a: Point, b: Point) -> bool:
-    return abs(a.cost / b.cost - 1) < NEAR * 5 and abs(a.psnr_db - b.psnr_db) < NEAR * 10
+    return abs(a.cost / b.cost - 1) < NEAR_COST and abs(a.psnr_db - b.psnr_db) < NEAR_DB
 
 
 def _facts(point: Point, dataset: str, cost: Cost, front: Sequence[Point]) -> tuple[tuple[str, str], ...]:

@@ -22,8 +22,12 @@ SIZES = {"circle": 14, "square": 16, "triangle-up": 18, "triangle-down": 18, "di
 SOUGHT = "find === '' || test(regexp(find, 'i'), datum.name)"  # the page makes a pattern of what is typed
 
 
-def specification(chart: Chart) -> dict[str, Any]:
-    """The Vega-Lite specification; the page sets the parameter `find`."""
+def specification(chart: Chart, anchors: Mapping[str, str]) -> dict[str, Any]:
+    """The Vega-Lite specification; the page sets the parameter `find`.
+
+    Args:
+        anchors: record's file -> its place in the page, where a click on its point leads.
+    """
     w = chart.window
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -34,7 +38,7 @@ def specification(chart: Chart) -> dict[str, Any]:
         "background": "transparent",
         "config": {"font": '"DejaVu Sans", system-ui, sans-serif', "view": {"stroke": None}},
         "params": [{"name": "find", "value": ""}],
-        "data": {"values": _rows(chart)},
+        "data": {"values": _rows(chart, anchors)},
         "encoding": {
             "x": _channel("x", chart.x, (w.left, w.right), chart.x_ticks),
             "y": _channel("y", chart.y, (w.bottom, w.top), chart.y_ticks),
@@ -49,7 +53,7 @@ def specification(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _rows(chart: Chart) -> list[dict[str, Any]]:
+def _rows(chart: Chart, anchors: Mapping[str, str]) -> list[dict[str, Any]]:
     """A row a point, a name, and a line from a name to its point; `in` says which."""
     rows: list[dict[str, Any]] = []
     for i, series in enumerate(chart.series):
@@ -58,18 +62,16 @@ def _rows(chart: Chart) -> list[dict[str, Any]]:
             if series.shape:
                 text = f"{series.title}: {m.words}" if series.title else m.words
                 hover = {name or "Network": fact for name, fact in m.facts}
-                row |= {"name": m.facts[0][1] if m.facts else m.name, "text": text, "hover": hover, "record": m.record}
+                row |= {"name": m.whole, "text": text, "hover": hover, "record": anchors.get(m.record, "")}
             if m.span:
                 row |= {"low": m.span[0], "high": m.span[1]}
             rows.append(row)
     for name in chart.names:
         x, y = chart.value(name.middle)
-        found = next((m for s in chart.series for m in s.marks if m.name == name.text), None)
-        of = found.facts[0][1] if found and found.facts else name.text
-        rows.append({"in": f"{name.role} {name.strong}", "x": x, "y": y, "text": name.text, "name": of})
+        rows.append({"in": f"{name.role} {name.strong}", "x": x, "y": y, "text": name.text, "name": name.whole})
         if name.line:
             (x, y), (to_x, to_y) = (chart.value(end) for end in name.line)
-            rows.append({"in": "leaders", "x": x, "y": y, "to_x": to_x, "to_y": to_y, "name": of})
+            rows.append({"in": "leaders", "x": x, "y": y, "to_x": to_x, "to_y": to_y, "name": name.whole})
     return rows
 
 

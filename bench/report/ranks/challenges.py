@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from bench.core.record import Complexity
 from bench.core.table import Column, Table, raw, words
 from bench.core.wording import without_paths
 from bench.report.document import Part, Section
-from bench.report.ranks.standings import scope_text, standings, standings_table
+from bench.report.ranks.standings import Standings, scope_text, standings, standings_table
 from bench.report.ranks.teams import HOOKS, HOOKS_NOTE, agreed, agreement, published_flops, team_name
 from bench.studies.challenge.team_record import TeamRecord
 
@@ -35,6 +36,16 @@ class Challenge:
     def device_name(self) -> str:
         """Where all of it was measured."""
         return self.teams[0].conditions.device_name
+
+    @property
+    def counted(self) -> int:
+        """How many of its teams."""
+        return sum(team.complexity is not None for team in self.teams)
+
+    @cached_property
+    def standings(self) -> Standings | None:
+        """By its year's rule; None where nothing was timed."""
+        return standings(self.teams) if any(team.runtime for team in self.teams) else None
 
     @property
     def title(self) -> str:
@@ -93,10 +104,8 @@ def count_table(challenge: Challenge) -> Table:
 
 def scored(challenge: Challenge) -> tuple[str, Table] | None:
     """What the scores are over, and the scores; None where nothing was timed."""
-    if not any(team.runtime for team in challenge.teams):
-        return None
-    found = standings(challenge.teams)
-    return scope_text(found), standings_table(found, folder=challenge.folder)
+    found = challenge.standings
+    return (scope_text(found), standings_table(found, folder=challenge.folder)) if found else None
 
 
 def challenge_section(challenge: Challenge) -> Section:
@@ -109,11 +118,10 @@ def challenge_section(challenge: Challenge) -> Section:
 def counted_text(challenge: Challenge) -> str:
     """Which checkout, how many teams, and how many have the published counts."""
     teams = challenge.teams
-    counted = sum(team.complexity is not None for team in teams)
     commit = teams[0].conditions.commit[:12]
-    timed = "" if any(team.runtime for team in teams) else " Nothing was timed, so there are no scores and no ranks."
+    timed = "" if challenge.standings else " Nothing was timed, so there are no scores and no ranks."
     hooks = f" {HOOKS_NOTE}" if any(team.their_counts.get("convention") == HOOKS for team in teams) else ""
-    return f"{counted} of {len(teams)} teams counted, of the checkout {commit}.{timed} {agreed(teams)}{hooks}"
+    return f"{challenge.counted} of {len(teams)} teams counted, of the checkout {commit}.{timed} {agreed(teams)}{hooks}"
 
 
 def failures_text(challenge: Challenge) -> str:

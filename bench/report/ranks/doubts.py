@@ -34,8 +34,7 @@ def rgb_scores(quality: Sequence[Quality]) -> dict[str, float]:
 
 def found_scores(device: DeviceRecords, model: str, options: Mapping[str, object] | None = None) -> dict[str, float]:
     """Of one network, from whatever records hold them."""
-    datasets = {q.dataset for m in device.measured for q in m.record.quality}
-    found = {d: device.find(Query(model, f"quality.{d}.psnr_rgb", options or {})) for d in sorted(datasets)}
+    found = {d: device.find(Query(model, f"quality.{d}.psnr_rgb", options or {})) for d in device.scored_sets}
     return {dataset: f.value for dataset, f in found.items() if f and math.isfinite(f.value)}
 
 

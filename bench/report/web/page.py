@@ -18,8 +18,7 @@ from bench.core.table import Table
 from bench.report import summary
 from bench.report.charts.chart import Chart
 from bench.report.charts.gallery import Gallery
-from bench.report.charts.points import PREFERRED, TIME, plotted_dataset, scored_sets
-from bench.report.charts.quality import quality_charts
+from bench.report.charts.points import PREFERRED, TIME
 from bench.report.charts.vega import VEGA_LITE, specification
 from bench.report.contents import DeviceReport
 from bench.report.document import Data, Fold, Section
@@ -72,10 +71,11 @@ class View:
     slug: str
     sentences: list[plain_words.Sentence]
     chooser: Chooser
+    time: Chart | None
     order: Markup
     networks: Table
     sides: list[Line]
-    charts: dict[str, list[Chart]]
+    charts: dict[str, dict[str, Chart]]
     first_set: str
     papers: Sequence[PaperTable]
     findings: list[Explained]
@@ -113,7 +113,6 @@ def html_page(reports: Sequence[DeviceReport], left_out: Sequence[LeftOut]) -> b
         devices=[_view(report) for report in reports],
         left_out=left_out,
         references=_references(report.device for report in reports),
-        time=TIME.key,
         conventions=prose.html(CONVENTIONS, {}),
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],
@@ -148,8 +147,9 @@ def _view(report: DeviceReport) -> View:
     device = report.device
     anchors = appendix.anchors(device, report.studies)
     rows, years = headline_rows(device), year_scores(device)
-    drawn = {dataset: quality_charts(device, dataset, anchors) for dataset in scored_sets(device)}
-    drawn = {dataset: made for dataset, made in drawn.items() if made}
+    drawn = {dataset: dict(made) for dataset in device.scored_sets if (made := report.charts[dataset])}
+    first_set = PREFERRED if PREFERRED in drawn else next(iter(drawn), "")
+    time = drawn[first_set].pop(TIME.key, None) if drawn else None  # it stands beside the first table
 
     def html(markdown: str) -> Markup:
         return prose.html(markdown, anchors)
@@ -158,12 +158,13 @@ def _view(report: DeviceReport) -> View:
         device.label,
         device.slug,
         plain_words.sentences(report, rows),
-        chooser(device, rows, HEADLINE_SET if HEADLINE_SET in scored_sets(device) else plotted_dataset(device), years),
+        chooser(device, rows, HEADLINE_SET if HEADLINE_SET in device.scored_sets else report.plotted, years),
+        time,
         html(order_markdown(rows)),
         headline_table(rows),
         side_by_side(device, rows, years),
         drawn,
-        PREFERRED if PREFERRED in drawn else next(iter(drawn), ""),
+        first_set,
         report.tables,
         [Explained(finding_section(f), f.verdict) for f in report.findings if f.verdict != NEEDS_RECORDS],
         [ranks.score_part(y, *map(html, ranks.score_texts(y))) for y in years],
@@ -172,7 +173,7 @@ def _view(report: DeviceReport) -> View:
         crops_view(report.studies.all(CropRecord)),
         html(crops.INTRO),
         summary.measured_tables(device),
-        [_images(report, dataset) for dataset in scored_sets(device)],
+        [_images(report, dataset) for dataset in device.scored_sets],
         [section for section in report.sections if section.parts],
         summary.environment_table(device.measured),
         html(missing_markdown(report)),

@@ -40,8 +40,7 @@ def challenge_part(challenge: Challenge, before: Markup, after: Markup) -> RankP
     """One challenge's entries."""
     timed = challenges.scored(challenge)
     tables = (challenges.count_table(challenge), *((timed[1],) if timed else ()))
-    counted = sum(team.complexity is not None for team in challenge.teams)
-    says = f"{counted} of {len(challenge.teams)} teams counted" + ", timed and ranked" * bool(timed)
+    says = f"{challenge.counted} of {len(challenge.teams)} teams counted" + ", timed and ranked" * bool(timed)
     return RankPart(challenge.title, says, before, tables, None, after)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.core.wording import MEBI
-from bench.report.charts.points import scored_sets
 from bench.report.headline import HeadlineRow
 from bench.report.lookup import DeviceRecords, Query
 from bench.report.ranks.scores import YearScores
@@ -48,7 +47,7 @@ def side_by_side(device: DeviceRecords, rows: Sequence[HeadlineRow], years: Sequ
     timed = {row.name: row.timed for row in rows if row.timed}
     runs = {name: f.record.runtime.run for name, f in timed.items() if f.record.runtime}
     lines = [_line(TIME, {name: round(f.value, 6) for name, f in timed.items()}, runs=runs)]
-    for dataset in scored_sets(device):
+    for dataset in device.scored_sets:
         for title, name, decimals in (("PSNR of Y", "psnr_y", 3), ("SSIM of Y", "ssim_y", 4)):
             unit = " (dB)" if name == "psnr_y" else ""
             measure = Measure(f"{title}, {dataset}{unit}", f"quality.{dataset}.{name}", MINUS, decimals=decimals)

@@ -14,7 +14,7 @@ import inspect
 import itertools
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +206,13 @@ QUIET = ("cv2", "torchvision", "torchvision.utils")
 _PACKAGES = {name.rsplit(".", depth)[0] for name in MODULES for depth in range(1, name.count(".") + 1)}
 
 
+def _offered(name: str) -> tuple[Mapping[str, Callable[[], dict[str, Any]]], Collection[str]]:
+    """The modules and the packages among which a module of this name may be; mamba-ssm's are the drop-in's."""
+    if name.partition(".")[0] in OF_MAMBA:
+        return _drop_in().MODULES, _drop_in().PACKAGES
+    return MODULES, _PACKAGES
+
+
 class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """The last finder to be asked. `used`: the modules that stood in."""
 
@@ -218,8 +225,7 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """A stand-in's spec, for a module that nobody else has found."""
-        ours = name.partition(".")[0] in OF_MAMBA
-        modules, packages = (_drop_in().MODULES, _drop_in().PACKAGES) if ours else (MODULES, _PACKAGES)
+        modules, packages = _offered(name)
         if name not in modules and name not in packages:
             return None
         spec = importlib.machinery.ModuleSpec(name, self, is_package=name in packages)
@@ -233,7 +239,7 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         """Fill it."""
         name = module.__name__
-        modules = _drop_in().MODULES if name.partition(".")[0] in OF_MAMBA else MODULES
+        modules, _ = _offered(name)
         if name in modules:
             vars(module).update(modules[name]())
             if name not in QUIET:

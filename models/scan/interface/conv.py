@@ -41,10 +41,11 @@ def causal_conv1d_fn(
     history = x if initial_states is None else torch.cat([initial_states.to(x.dtype), x], -1)
     if seq_idx is not None:
         out = _within_sequences(x.to(weight.dtype), weight, bias, seq_idx)
+    elif initial_states is None:
+        out = depthwise(x, weight, bias)
     else:
-        padding = taps - 1 if initial_states is None else 0
-        out = F.conv1d(history.to(weight.dtype), weight[:, None], _to(bias, weight), padding=padding, groups=d)
-    out = _activate(out[..., : x.shape[-1]], activation).to(x.dtype)
+        out = F.conv1d(history.to(weight.dtype), weight[:, None], _to(bias, weight), groups=d)
+    out = _activate(out, activation).to(x.dtype)
     if not return_final_states:
         return out
     final = F.pad(history, (taps - 1 - history.shape[-1], 0))
@@ -102,6 +103,14 @@ def causal_conv1d_update(
     else:
         conv_state[conv_state_indices.long()] = state_after
     return _activate(out, activation).to(x.dtype).view(x.shape)
+
+
+def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool = False) -> Tensor:
+    """Causal, (b, d, L) -> (b, d, L), by a weight (d, w), in its precision; reverse: over the tokens behind each."""
+    d, taps = weight.shape
+    weight = weight.flip(-1) if reverse else weight
+    out = F.conv1d(x.to(weight.dtype), weight[:, None], _to(bias, weight), padding=taps - 1, groups=d)
+    return out[..., taps - 1 :] if reverse else out[..., : x.shape[-1]]
 
 
 def _within_sequences(x: Tensor, weight: Tensor, bias: Tensor | None, seq_idx: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import selective_scan
+from .conv import depthwise
 
 
 def mamba_inner_fn(
@@ -138,11 +139,8 @@ bimamba_inner_ref = bimamba_inner_fn
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool = False) -> Tensor:
-    """Causal, or anticausal, depthwise convolution with SiLU: (b, d, L) -> (b, d, L), in x's dtype."""
-    d, _, taps = weight.shape
-    bias = None if bias is None else bias.to(weight.dtype)
-    out = F.conv1d(x.to(weight.dtype), weight.flip(-1) if reverse else weight, bias, padding=taps - 1, groups=d)
-    return F.silu(out[..., taps - 1 :] if reverse else out[..., : x.shape[-1]]).to(x.dtype)
+    """`depthwise` by a weight (d, 1, w) with SiLU, in x's dtype."""
+    return F.silu(depthwise(x, weight[:, 0], bias, reverse)).to(x.dtype)
 
 
 class _Projected:

@@ -99,7 +99,7 @@ def test_one_point_is_no_curve() -> None:
     alone, two = (Series(OWN, "x", tuple(Mark(i, i) for i in range(1, n + 1)), line="solid") for n in (1, 2))
     assert alone.joined == ""
     assert two.joined == "solid"
-    layers = specification(Chart("k", "t", Axis("x"), Axis("y"), (alone,), "", ""))["layer"]
+    layers = specification(Chart("k", "t", Axis("x"), Axis("y"), (alone,), "", ""), {})["layer"]
     assert not any(layer["mark"]["type"] == "line" for layer in layers)
 
 
@@ -121,7 +121,7 @@ def test_paper_and_page_write_the_same_names_in_the_same_places() -> None:
     one = crowd()
     printed = {text.get_text(): text.get_position() for text in compose(one).axes[0].texts}
     assert printed == {name.text: pytest.approx(one.value(name.middle)) for name in one.names}
-    svg = vl_convert.vegalite_to_svg(specification(one), vl_version=VEGA_LITE)
+    svg = vl_convert.vegalite_to_svg(specification(one, {}), vl_version=VEGA_LITE)
     for name in one.names:
         place = re.search(rf'translate\(([-\d.]+),([-\d.]+)\)"[^>]*>{re.escape(name.text)}</text>', svg)
         assert place, name.text
@@ -132,5 +132,5 @@ def test_paper_and_page_write_the_same_names_in_the_same_places() -> None:
 def test_an_interval_is_within_the_range() -> None:
     one = chart([Mark(10, 1, span=(2, 50)), Mark(20, 2)])
     assert one.window.left < 2 < 50 < one.window.right
-    layers = [layer["name"] for layer in specification(one)["layer"]]
+    layers = [layer["name"] for layer in specification(one, {})["layer"]]
     assert "subject_spans_0" in layers

@@ -64,10 +64,10 @@ def test_without_set5_the_best_other_set_is_named_and_published_points_left_out(
 def test_published_points_alone_where_only_bicubic_was_scored(make_device: MakeDevice) -> None:
     device = make_device([record("bicubic", complexity=complexity(0), quality=[quality("Set5", 28.4)])])
     assert plotted_dataset(device) == "Set5"
-    (only,) = quality_charts(device, "Set5", {})
+    (only,) = quality_charts(device, "Set5").values()
     assert only.key == "figure1"
     assert "none was measured on Test CPU" in only.caption
-    assert quality_charts(make_device([r for r in full_set() if not r.quality]), "photos", {}) == []
+    assert quality_charts(make_device([r for r in full_set() if not r.quality]), "photos") == {}
 
 
 def test_the_subject_and_the_baseline_are_named_off_the_front_too(make_device: MakeDevice) -> None:
@@ -80,7 +80,7 @@ def test_the_subject_and_the_baseline_are_named_off_the_front_too(make_device: M
             network("imdn", "IMDN", 120, 33.0),
         ]
     )
-    charts = quality_charts(device, "Set5", {})
+    charts = list(quality_charts(device, "Set5").values())
     assert [chart.key for chart in charts] == ["figure1", "figure1_flops", "figure1_time"]
     for chart in charts:
         assert chart.x.log

@@ -51,13 +51,13 @@ def test_the_useless_are_on_no_front(make_device: MakeDevice) -> None:
         measured = [point for point in points(device, "Set5", cost) if point.here]
         assert "SRCNN" in [point.label for point in measured]
         assert [point.label for point in pareto_front(measured)] == ["FSRCNN", "SPAN", "RLFN"]
-    for chart in quality_charts(device, "Set5", {}):
+    for chart in quality_charts(device, "Set5").values():
         assert "SRCNN, 21.76 dB" in chart.caption  # so far down that it would flatten the chart
 
 
 def test_a_point_says_that_it_is_not_above_bicubic(make_device: MakeDevice) -> None:
     low = network("srcnn", 8_000, 28.40)
-    chart = quality_charts(make_device([PARTY[0], low, network("imdn", 9_000, 28.6)]), "Set5", {})[1]
+    chart = quality_charts(make_device([PARTY[0], low, network("imdn", 9_000, 28.6)]), "Set5")["flops"]
     facts = {m.facts[0][1]: dict(m.facts) for s in chart.series for m in s.marks if m.facts}
     assert facts["SRCNN"]["Source"] == "measured here, not above bicubic"
     assert facts["SRCNN"]["On the Pareto front"] == "no"
