@@ -149,11 +149,11 @@ def draw_gallery(gallery: Gallery) -> dict[str, bytes]:
 
 
 def _draw_scale(figure: Figure, scale: Scale, width: float, height: float) -> None:
-    axes = figure.add_axes((0.3 * (width - 1) / width, 0.26 / height, 0.4, 0.1 / height))
+    axes = figure.add_axes((0.3, 0.16 / height, 0.4, 0.09 / height))
     axes.imshow(scale.colours[None], aspect="auto", extent=(0, 1, 0, 1))
     axes.set_yticks([])
     axes.set_xticks([0, 1], [scale.low, scale.high])
-    axes.set_xlabel(scale.title, labelpad=-6, fontsize=FONT)
+    axes.set_title(scale.title, fontsize=FONT, pad=2)  # above: the texts of its ends are wide
     axes.spines[:].set_visible(False)
 
 

@@ -36,7 +36,8 @@ def _chart(record: ScanRecord, cells: Sequence[Row], backends: Sequence[str], ke
         marks = tuple(_mark(name, length, ms) for length, ms in points)
         if name == "floor":
             title = "floor: bytes" if record.settings.device == "cpu" else "largest floor"
-            series.append(Series(GUIDE, title, marks, shape="", line="dashed"))
+            alone = "triangle-down" if len(marks) == 1 else ""  # one length has no line to be seen by
+            series.append(Series(GUIDE, title, marks, alone, line="dashed"))
         else:
             place = backends.index(name)
             look = SHAPES[place % len(SHAPES)]

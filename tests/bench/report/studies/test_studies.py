@@ -7,6 +7,7 @@ import pytest
 from bench.core.render import to_csv
 from bench.core.table import Table
 from bench.report.build import build, main
+from bench.report.charts.chart import GUIDE
 from bench.report.charts.printed import draw
 from bench.report.lookup import load
 from bench.report.studies.accuracy import accuracy_rows, accuracy_section, accuracy_table
@@ -112,7 +113,7 @@ def test_scan_charts_say_who_is_fastest_and_repeat(count: int, charts: int) -> N
     for chart in made:
         assert draw(chart) == draw(chart)
         best = chart.conclusion.split(" is the fastest")[0].split()[-1]
-        ends = {s.title: s.marks[-1].y for s in chart.series if s.shape}
+        ends = {s.title: s.marks[-1].y for s in chart.series if s.role != GUIDE}
         assert min(ends, key=lambda name: ends[name]) == best
 
 
