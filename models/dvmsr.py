@@ -25,7 +25,7 @@ class ViMM(nn.Module):
         super().__init__()
         self.mixer = Mamba(channels, bidirectional=bidirectional, scan_backend=scan_backend)
         self.norm = nn.LayerNorm(channels)
-        self.skip, self.fuse, self.scan_backend = skip, fused and not bidirectional, scan_backend
+        self.skip, self.fuse, self.scan_backend = skip, fused, scan_backend
 
     def forward(self, x: Tensor) -> Tensor:  # (b, L, c)
         backend = self._fused_backend(x)

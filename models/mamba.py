@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .scan import selective_scan
 from .scan.mixer import mamba_mixer
+from .scan.mixer_direction import Direction
 
 
 class Mamba(nn.Module):
@@ -39,7 +40,10 @@ class Mamba(nn.Module):
         self.inner, self.state, self.rank = d, state, -(-channels // 16)
         self.bidirectional, self.scan_backend = bidirectional, scan_backend
         self.in_proj = nn.Linear(channels, 2 * d, bias=False)
-        for suffix in ("", "_b") if bidirectional else ("",):
+        self.suffixes = (
+            ("", "_b") if bidirectional else ("",)
+        )  # of each direction's parameters, as Vision Mamba has them
+        for suffix in self.suffixes:
             A = torch.arange(1, state + 1, dtype=torch.float32).repeat(d, 1)  # S4D-real
             self.register_parameter("A_log" if not suffix else "A_b_log", nn.Parameter(A.log()))
             self.register_parameter("D" + suffix, nn.Parameter(torch.ones(d)))
@@ -58,21 +62,21 @@ class Mamba(nn.Module):
 
     def fused(self, x: Tensor, norm: nn.LayerNorm, backend: str) -> Tensor:
         """`forward(norm(x))` as one operator, without gradients."""
+        directions = [tensor for suffix in self.suffixes for tensor in self._parameters_of(suffix)]
         return mamba_mixer(
-            x,
-            norm.weight,
-            norm.bias,
-            norm.eps,
-            self.in_proj.weight,
-            self.conv1d.weight,
-            self.conv1d.bias,
-            self.x_proj.weight,
-            self.dt_proj.weight,
-            self.dt_proj.bias,
-            -torch.exp(self.A_log.float()),
-            self.D.float(),
-            self.out_proj.weight,
-            backend,
+            x, norm.weight, norm.bias, norm.eps, self.in_proj.weight, self.out_proj.weight, directions, backend
+        )
+
+    def _parameters_of(self, suffix: str) -> Direction:
+        conv, dt_proj = getattr(self, "conv1d" + suffix), getattr(self, "dt_proj" + suffix)
+        return Direction(
+            conv.weight,
+            conv.bias,
+            getattr(self, "x_proj" + suffix).weight,
+            dt_proj.weight,
+            dt_proj.bias,
+            -torch.exp(getattr(self, "A_b_log" if suffix else "A_log").float()),
+            getattr(self, "D" + suffix).float(),
         )
 
     def _direction(self, x: Tensor, z: Tensor, suffix: str) -> Tensor:

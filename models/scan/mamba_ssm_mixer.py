@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .drop_in import stands_in
+from .mixer_direction import Direction, each_way
 
 
 @functools.cache
@@ -22,24 +23,20 @@ def available() -> bool:
     return not stands_in("mamba_ssm", "causal_conv1d_cuda", "selective_scan_cuda")
 
 
+@each_way
 def forward(
     x: Tensor,
     norm_weight: Tensor,
     norm_bias: Tensor,
     epsilon: float,
     in_proj: Tensor,
-    conv_weight: Tensor,
-    conv_bias: Tensor,
-    x_proj: Tensor,
-    dt_proj: Tensor,
-    dt_bias: Tensor,
-    A: Tensor,
-    D: Tensor,
     out_proj: Tensor,
+    direction: Direction,
 ) -> Tensor:
     """See `models.scan.mixer.mamba_mixer`."""
     from mamba_ssm.ops.selective_scan_interface import mamba_inner_fn
 
+    conv_weight, conv_bias, x_proj, dt_proj, dt_bias, A, D = direction
     b, length, c = x.shape
     tokens = F.layer_norm(x, (c,), norm_weight, norm_bias, epsilon)
     xz = (in_proj @ tokens.reshape(b * length, c).t()).unflatten(1, (b, length)).transpose(0, 1)  # (b, 2 d, L)

@@ -2,15 +2,17 @@
 
     y = out_proj(selective_scan(silu(conv1d(x')), ...) silu(z)),   (x', z) = in_proj(LayerNorm(x))
 
-Mamba (Gu and Dao 2023), section 3.4, behind the LayerNorm of DVMSR's ViMM. What the fusion saves is memory traffic: of
-the 4.2 GB that one unfused pass of DVMSR moves at 256x256, the scans are a third. It has no gradient; training takes
-the unfused modules around `models.scan.selective_scan`, which are also what it is tested against.
+Mamba (Gu and Dao 2023), section 3.4, behind the LayerNorm of DVMSR's ViMM; and the bidirectional one of Vision Mamba
+(Zhu et al. 2024), in which a second scan, with parameters of its own, goes from the last token to the first. What the
+fusion saves is memory traffic: of the 4.2 GB that one unfused pass of DVMSR moves at 256x256, the scans are a third. It
+has no gradient; training takes the unfused modules around `models.scan.selective_scan`, which are also what it is
+tested against.
 """
 
 import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,12 +20,13 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from . import mamba_ssm_mixer
+from .mixer_direction import split_directions
 from .operator import selective_scan_flops
 from .register import no_gradient, operator
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 MIXER = "esr::mamba_mixer"
-# Scan backend -> module with a `forward` of these arguments (backend left out), and the precisions it takes.
+# Scan backend -> module with a `forward` of the operator's arguments (backend left out), and the precisions it takes.
 KERNELS: dict[str, tuple[str, tuple[torch.dtype, ...]]] = {
     "native": (".native.mixer", (torch.float32,)),
     "triton": (".triton_mixer", FLOATS),
@@ -55,7 +58,7 @@ def can_fuse(backend: str, dtype: torch.dtype) -> bool:
 
 def fuses(options: Mapping[str, Any], backend: str, dtype: torch.dtype) -> bool:
     """Whether a network built with these options will run its mixers fused when no gradient is asked for."""
-    return options.get("fused", True) and not options.get("bidirectional", False) and can_fuse(backend, dtype)
+    return options.get("fused", True) and can_fuse(backend, dtype)
 
 
 @functools.cache
@@ -71,14 +74,8 @@ def mamba_mixer(
     norm_bias: Tensor,
     epsilon: float,
     in_proj: Tensor,
-    conv_weight: Tensor,
-    conv_bias: Tensor,
-    x_proj: Tensor,
-    dt_proj: Tensor,
-    dt_bias: Tensor,
-    A: Tensor,
-    D: Tensor,
     out_proj: Tensor,
+    directions: Sequence[Tensor],
     backend: str,
 ) -> Tensor:
     """LayerNorm, then the mixer.
@@ -87,19 +84,14 @@ def mamba_mixer(
         x: (b, L, c).
         norm_weight, norm_bias, epsilon: of the LayerNorm, (c).
         in_proj: (2 d, c); the first d rows make x', the others z.
-        conv_weight, conv_bias: (d, 1, k) and (d), causal.
-        x_proj: (r + 2 n, d), the rows of dt, B and C in this order.
-        dt_proj, dt_bias: (d, r) and (d).
-        A, D: (d, n), negative, and (d); float32.
         out_proj: (c, d).
+        directions: the fields of a `Direction`, and of a second one where tokens are scanned both ways.
         backend: a name in KERNELS.
 
     Returns:
         (b, L, c).
     """
-    return _kernel(backend)(
-        x, norm_weight, norm_bias, epsilon, in_proj, conv_weight, conv_bias, x_proj, dt_proj, dt_bias, A, D, out_proj
-    )
+    return _kernel(backend)(x, norm_weight, norm_bias, epsilon, in_proj, out_proj, directions)
 
 
 no_gradient(MIXER)
@@ -117,17 +109,17 @@ def mamba_mixer_flops(
     norm_bias: list[int],
     epsilon: float,
     in_proj: list[int],
-    conv_weight: list[int],
-    conv_bias: list[int],
-    x_proj: list[int],
-    dt_proj: list[int],
-    dt_bias: list[int],
-    A: list[int],
+    out_proj: list[int],
+    directions: list[list[int]],
     *_: Any,
     **__: Any,
 ) -> int:
     """Two a multiply-add of the projections and the convolution, and the scan's 9 b L d n, as PyTorch counts them."""
     b, length, c = x_shape
-    d = A[0]
-    macs = c * in_proj[0] + d * conv_weight[2] + d * x_proj[0] + d * dt_proj[1] + d * c
-    return 2 * b * length * macs + selective_scan_flops([b, d, length], [], A)
+    d = out_proj[1]
+    flops = 2 * b * length * c * (in_proj[0] + d)
+    way: Any  # with shapes in place of tensors
+    for way in split_directions(directions):
+        macs = d * (way.conv_weight[2] + way.x_proj[0] + way.dt_proj[1])
+        flops += 2 * b * length * macs + selective_scan_flops([b, d, length], [], way.A)
+    return flops

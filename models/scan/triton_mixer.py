@@ -21,30 +21,27 @@ from ..errors import EsrError
 from . import triton_kernels as kernels
 from . import triton_mixer_kernels as mixer
 from . import triton_tuning as tuning
+from .mixer_direction import Direction, each_way
 from .triton_scan import CARRY_CHUNKS, CARRY_STATES
 
 ROWS, WARPS = 64, 8  # of a tile of a matrix product
 
 
+@each_way
 def forward(
     x: Tensor,
     norm_weight: Tensor,
     norm_bias: Tensor,
     epsilon: float,
     in_proj: Tensor,
-    conv_weight: Tensor,
-    conv_bias: Tensor,
-    x_proj: Tensor,
-    dt_proj: Tensor,
-    dt_bias: Tensor,
-    A: Tensor,
-    D: Tensor,
     out_proj: Tensor,
+    direction: Direction,
 ) -> Tensor:
     """See `models.scan.mixer.mamba_mixer`. float32, bfloat16 or float16; the state is float32.
 
     Raises EsrError for a state size other than 8, 16, 32 or 64, and for tensors that are not on a GPU.
     """
+    conv_weight, conv_bias, x_proj, dt_proj, dt_bias, A, D = direction
     b, length, _ = x.shape
     d, n = A.shape
     rank, taps = dt_proj.shape[1], conv_weight.shape[-1]

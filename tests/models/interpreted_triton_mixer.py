@@ -18,9 +18,9 @@ def fused(block: ViMM, x: Tensor, monkeypatch: pytest.MonkeyPatch) -> Tensor:
         return block.mixer.fused(x, block.norm, "triton")
 
 
-def make_block(channels: int, seed: int = 0) -> ViMM:
+def make_block(channels: int, seed: int = 0, bidirectional: bool = False) -> ViMM:
     torch.manual_seed(seed)
-    block = ViMM(channels, skip=False, bidirectional=False, scan_backend="chunked", fused=False)
+    block = ViMM(channels, skip=False, bidirectional=bidirectional, scan_backend="chunked", fused=False)
     for parameter in block.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return block
@@ -42,6 +42,15 @@ def test_agrees_with_the_separate_steps(
         expected = block.double()(x.double())
     assert got.shape == x.shape
     assert relative_error(got, expected) < 2e-6
+
+
+def test_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_tuning, "plan_chunks", lambda *_: 16)
+    block = make_block(20, bidirectional=True)
+    x = torch.randn(2, 37, 20)
+    got = fused(block, x, monkeypatch)
+    with torch.no_grad():
+        assert relative_error(got, block.double()(x.double())) < 2e-6
 
 
 def test_one_sequence_does_not_see_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,12 +80,13 @@ def test_opcheck(backend: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (64, 96), (256, 256), (339, 510)])
 @pytest.mark.parametrize("backend", FUSED)
-def test_fused_network_gives_the_same_image(backend: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_fused_network_gives_the_same_image(backend: str, size: tuple[int, int], bidirectional: bool) -> None:
     torch.manual_seed(0)
-    plain = create_model("dvmsr", scan_backend="chunked", fused=False)
+    plain = create_model("dvmsr", scan_backend="chunked", bidirectional=bidirectional, fused=False)
     for parameter in plain.parameters():
         parameter.data = parameter.data + 0.02 * torch.randn_like(parameter)
-    fused = create_model("dvmsr", scan_backend=backend)
+    fused = create_model("dvmsr", scan_backend=backend, bidirectional=bidirectional)
     fused.load_state_dict(plain.state_dict())
     x = torch.rand(1, 3, *size, device="cuda")
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """The native kernels: how they are built, what they share among threads, and the fused mixer."""
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -15,7 +16,7 @@ from bench.data.datasets import find_dataset
 from models import create_model
 from models.scan import list_backends, native, selective_scan
 from models.scan.mixer import can_fuse, fuses, mamba_mixer
-from models.scan.native import build
+from models.scan.native import build, cores
 from tests.commands import run
 from tests.data import esr_data
 from tests.models.test_scan import make_inputs, relative_error
@@ -88,7 +89,8 @@ def test_set_up_says_why_there_is_no_native_kernel(cache: Path) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize("threads", [1, 2, 5, 9, 40])
-def test_any_number_of_threads_shares_channels_and_sequence(threads: int) -> None:
+def test_any_number_of_threads_shares_channels_and_sequence(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native.cores, "usable_cores", lambda: 64)
     # 20 channels are two groups of a 512-bit vector: nine threads cut the sequence too, and forty into more chunks.
     x = make_inputs(1, 20, 16, 3000, torch.float32)
     expected = selective_scan(**{k: v.double() for k, v in x.items()}, delta_softplus=True, backend="reference")
@@ -121,6 +123,51 @@ def test_structures_have_the_size_that_the_compiler_gives_them() -> None:
     assert ctypes.sizeof(native._Gradients) == 4 * 24 + 6 * 8 + 2 * 8
 
 
+# ---- how many threads ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "expected"),
+    [
+        ("0::/a/b", {"a/b/cpu.max": "150000 100000"}, 1.5),
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "200000 100000"}, 2.0),
+        ("0::/a/b", {"a/b/cpu.max": "800000 100000", "a/cpu.max": "200000 100000"}, 2.0),
+        ("0::/of/the/host", {"cpu.max": "300000 100000"}, 3.0),
+        ("0::/a", {"a/cpu.max": "max 100000"}, None),
+        ("0::/a", {"a/cpu.max": "broken"}, None),
+        (
+            "4:memory:/a\n3:cpu,cpuacct:/a",
+            {"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"},
+            0.5,
+        ),
+        ("3:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"}, None),
+        ("0::/", {}, None),
+    ],
+)
+def test_quota_of_a_control_group(
+    membership: str, files: dict[str, str], expected: float | None, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        path = tmp_path / "groups" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    (tmp_path / "membership").write_text(membership + "\n")
+    assert cores.cpu_quota(tmp_path / "groups", tmp_path / "membership") == expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "quota", "expected"), [(8, None, 8), (8, 2.5, 3), (2, 16.0, 2), (4, 0.2, 1), (1, None, 1)]
+)
+def test_threads_are_no_more_than_the_cores_that_may_be_used(
+    allowed: int, quota: float | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(allowed)))
+    monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    assert cores.usable_cores() == expected
+    assert cores.count_threads() == min(6, expected)
+
+
 # ---- the fused mixer ----------------------------------------------------------------------------------------------
 
 
@@ -130,12 +177,15 @@ def test_where_the_mixer_is_fused() -> None:
     assert not can_fuse("chunked", torch.float32)
     assert fuses({}, "native", torch.float32)
     assert not fuses({"fused": False}, "native", torch.float32)
-    assert not fuses({"bidirectional": True}, "native", torch.float32)
+    assert fuses({"bidirectional": True}, "native", torch.float32)
 
 
 @needs_compiler
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (17, 23), (40, 64)])
-@pytest.mark.parametrize("options", [{}, {"channels": 24, "vimm_skip": True}, {"channels": 50, "depths": [1, 3]}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"channels": 24, "vimm_skip": True}, {"channels": 50, "depths": [1, 3]}, {"bidirectional": True}],
+)
 def test_fused_network_gives_the_same_image(options: dict[str, object], size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     plain = create_model("dvmsr", scan_backend="chunked", **options).double().eval()
@@ -180,13 +230,43 @@ def test_fused_network_runs_fused_only_without_gradients(monkeypatch: pytest.Mon
         net(x)
         assert len(calls) == 2
         create_model("dvmsr", channels=16, depths=[2], scan_backend="native", fused=False)(x)
+        assert len(calls) == 2
         create_model("dvmsr", channels=16, depths=[2], scan_backend="native", bidirectional=True)(x)
-    assert len(calls) == 2
+    assert len(calls) == 4
 
 
 @needs_compiler
-def test_fused_mixer_is_one_operator_to_pytorch() -> None:
-    net = create_model("dvmsr", channels=16, depths=[1], scan_backend="native").eval()
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_fused_mixer_gives_the_same_bits_for_any_number_of_threads(
+    bidirectional: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    net = create_model("dvmsr", channels=24, scan_backend="native", bidirectional=bidirectional)
+    mixer, x = net.layers[0].residual_group["blocks"][0], torch.randn(2, 3000, 24)
+    before, affinity = torch.get_num_threads(), os.sched_getaffinity(0)
+    results = []
+    try:
+        # Nine threads on one core: each is often off it in the middle of a piece, which others then do again.
+        for threads, cores, places in [(1, 1, affinity), (2, 2, affinity), (9, 2, affinity), (9, 9, {min(affinity)})]:
+            monkeypatch.setattr("models.scan.native.mixer.usable_cores", lambda cores=cores: cores)
+            torch.set_num_threads(threads)
+            for thread in map(int, os.listdir("/proc/self/task")):
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(thread, places)
+            with torch.inference_mode():
+                results += [mixer(x) for _ in range(10 if cores == 9 else 1)]
+    finally:
+        torch.set_num_threads(before)
+        for thread in map(int, os.listdir("/proc/self/task")):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(thread, affinity)
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
+@needs_compiler
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_fused_mixer_is_one_operator_to_pytorch(bidirectional: bool) -> None:
+    net = create_model("dvmsr", channels=16, depths=[1], scan_backend="native", bidirectional=bidirectional).eval()
     x = torch.rand(1, 3, 8, 9)
     block = net.layers[0].residual_group["blocks"][0]
     tokens = torch.rand(1, 72, 16)
@@ -201,21 +281,26 @@ def test_fused_mixer_is_one_operator_to_pytorch() -> None:
             patch.setattr("models.mamba.mamba_mixer", lambda *a: captured.append(a) or mamba_mixer(*a))
             block(tokens)
     (arguments,) = captured
-    detached = tuple(a.detach() if isinstance(a, Tensor) else a for a in arguments)
+    detached = tuple(
+        a.detach() if isinstance(a, Tensor) else [t.detach() for t in a] if isinstance(a, list) else a
+        for a in arguments
+    )
     torch.library.opcheck(torch.ops.esr.mamba_mixer.default, detached)
 
 
 @needs_compiler
-def test_fused_flops_are_those_of_the_parts() -> None:
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_fused_flops_are_those_of_the_parts(bidirectional: bool) -> None:
     x = torch.rand(1, 3, 8, 9)
     totals = []
     for fused in (True, False):
-        net = create_model("dvmsr", channels=16, depths=[1], scan_backend="native", fused=fused)
+        options = {"channels": 16, "depths": [1], "bidirectional": bidirectional, "fused": fused}
+        net = create_model("dvmsr", scan_backend="native", **options)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             net(x)
         totals.append(counter.get_total_flops())
     # The unfused conv1d makes 3 tokens more, which are cut off, and multiplies by the padding.
-    assert totals[1] - totals[0] == 2 * 32 * 4 * 3
+    assert totals[1] - totals[0] == 2 * 32 * 4 * 3 * (1 + bidirectional)
 
 
 @pytest.mark.slow("the CPU kernels compiled anew")

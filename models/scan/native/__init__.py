@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..pointwise import working_dtype
 from .build import BuildError, library
+from .cores import count_threads
 
 
 class _Sequence(ctypes.Structure):
@@ -105,7 +106,7 @@ def backward(
     call = _Call(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
     b, d, _ = u.shape
     n, groups = A.shape[1], call.inputs.groups
-    parts = min(call.count_strips(d // groups), -(-torch.get_num_threads() // (b * groups)))
+    parts = min(call.count_strips(d // groups), -(-count_threads() // (b * groups)))
     grad = call.keep(_channels_last(grad, call.dtype))
     du, ddelta = call.sequence_like(u), call.sequence_like(u)
     dz = None if z is None else call.sequence_like(u)
@@ -160,7 +161,7 @@ class _Call:
             *map(self.rows, (B, C)),
             *(None if x is None else x.data_ptr() for x in vectors),
             int(softplus),
-            torch.get_num_threads(),
+            count_threads(),
         )
 
     def keep(self, x: Tensor) -> Tensor:

@@ -1,19 +1,40 @@
 // Products of a few tokens with a weight matrix, small enough that a library's set-up would cost more than the work.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "vectors.hpp"
 
-// A tile of ROWS tokens by COLUMNS vectors of outputs is kept in registers, with room for the weights' vectors.
-constexpr int ROWS = REGISTERS == 32 ? 8 : 4, COLUMNS = REGISTERS == 32 ? 3 : 2;
+// A tile of tokens by at most COLUMNS vectors of outputs is kept in registers, with room for the weights' vectors.
+constexpr int COLUMNS = REGISTERS == 32 ? 4 : 3;
+template <int WIDTH>
+constexpr int ROWS = REGISTERS != 32 ? 4 : WIDTH == 4 ? 6 : 8;
+
+static inline int64_t vectors_of(int64_t channels) { return (channels + LANES<float> - 1) / LANES<float>; }
+
+// Tokens of channels in either of two layouts: token by token, or strip by strip, where a strip is one vector of
+// channels of all tokens. Strides in elements, from a token to the next and from a vector of channels to the next.
+template <class T>
+struct Layout {
+    T* data;
+    int64_t token, vector;
+};
+template <class T>
+static inline Layout<T> by_token(T* data, int64_t stride) {
+    return {data, stride, LANES<float>};
+}
+template <class T>
+static inline Layout<T> by_strip(T* data, int64_t tokens) {
+    return {data, LANES<float>, tokens * LANES<float>};
+}
 
 // out[i] = sum_k W[i, k] x[k], from PyTorch's (outputs, inputs): panels of COLUMNS vectors, padded with zeros, in which
 // the weights of one input lie together.
 class Weights {
    public:
     Weights(const float* W, int64_t outputs, int64_t inputs) : outputs(outputs), inputs(inputs) {
-        const int64_t vectors = (outputs + LANES<float> - 1) / LANES<float>;
+        const int64_t vectors = vectors_of(outputs);
         packed.resize(vectors * inputs);
         for (int64_t v = 0; v < vectors; v++) {
             const int64_t panel = v / COLUMNS * COLUMNS, width = std::min<int64_t>(COLUMNS, vectors - panel);
@@ -25,16 +46,19 @@ class Weights {
         }
     }
 
-    // out (tokens, outputs) = x (tokens, inputs) W^T; strides between tokens in elements.
-    void apply(const float* x, int64_t x_stride, float* out, int64_t out_stride, int tokens) const {
-        const int64_t vectors = (outputs + LANES<float> - 1) / LANES<float>;
+    // out (tokens, outputs) = x (tokens, inputs) W^T. With PADDED, out has room for whole vectors.
+    template <bool PADDED>
+    void apply(Layout<const float> x, Layout<float> out, int64_t tokens) const {
+        const int64_t vectors = vectors_of(outputs);
         for (int64_t panel = 0; panel < vectors; panel += COLUMNS) {
             const F32* weights = &packed[panel * inputs];
-            const int columns = (int)(outputs - panel * LANES<float>);
+            const Layout<float> to = {out.data + panel * out.vector, out.token, out.vector};
+            const int64_t left = PADDED ? COLUMNS * LANES<float> : outputs - panel * LANES<float>;
             switch (std::min<int64_t>(COLUMNS, vectors - panel)) {
-                case 1: rows<1>(weights, x, x_stride, out + panel * LANES<float>, out_stride, tokens, columns); break;
-                case 2: rows<2>(weights, x, x_stride, out + panel * LANES<float>, out_stride, tokens, columns); break;
-                default: rows<3>(weights, x, x_stride, out + panel * LANES<float>, out_stride, tokens, columns);
+                case 1: rows<1>(weights, x, to, tokens, left); break;
+                case 2: rows<2>(weights, x, to, tokens, left); break;
+                case 3: rows<3>(weights, x, to, tokens, left); break;
+                default: rows<COLUMNS>(weights, x, to, tokens, left);
             }
         }
     }
@@ -43,30 +67,35 @@ class Weights {
 
    private:
     template <int WIDTH>
-    void rows(const F32* weights, const float* x, int64_t x_stride, float* out, int64_t out_stride, int tokens,
-              int columns) const {
-        int t = 0;
-        for (; t + ROWS <= tokens; t += ROWS)
-            tile<ROWS, WIDTH>(weights, x + t * x_stride, x_stride, out + t * out_stride, out_stride, columns);
-        for (; t < tokens; t++)
-            tile<1, WIDTH>(weights, x + t * x_stride, x_stride, out + t * out_stride, out_stride, columns);
+    void rows(const F32* weights, Layout<const float> x, Layout<float> out, int64_t tokens, int64_t left) const {
+        constexpr int HEIGHT = ROWS<WIDTH>;
+        int64_t t = 0;
+        for (; t + HEIGHT <= tokens; t += HEIGHT) tile<HEIGHT, WIDTH>(weights, x, out, t, left);
+        if (t < tokens && tokens >= HEIGHT)  // some once more: cheaper than one by one
+            tile<HEIGHT, WIDTH>(weights, x, out, tokens - HEIGHT, left);
+        else
+            for (; t < tokens; t++) tile<1, WIDTH>(weights, x, out, t, left);
     }
 
     template <int HEIGHT, int WIDTH>
-    void tile(const F32* weights, const float* x, int64_t x_stride, float* out, int64_t out_stride, int columns) const {
+    void tile(const F32* weights, Layout<const float> x, Layout<float> out, int64_t t, int64_t left) const {
         F32 sum[HEIGHT][WIDTH] = {};
-        for (int64_t k = 0; k < inputs; k++, weights += WIDTH) {
+        for (int64_t first = 0; first < inputs; first += LANES<float>) {
+            const float* from = x.data + t * x.token + first / LANES<float> * x.vector;
+            const int64_t count = std::min<int64_t>(LANES<float>, inputs - first);
+            for (int64_t k = 0; k < count; k++, weights += WIDTH) {
 #pragma GCC unroll 8
-            for (int r = 0; r < HEIGHT; r++) {
-                const F32 value = all(x[r * x_stride + k]);
-#pragma GCC unroll 3
-                for (int c = 0; c < WIDTH; c++) sum[r][c] += value * weights[c];
+                for (int r = 0; r < HEIGHT; r++) {
+                    const F32 value = all(from[r * x.token + k]);
+#pragma GCC unroll 4
+                    for (int c = 0; c < WIDTH; c++) sum[r][c] += value * weights[c];
+                }
             }
         }
         for (int r = 0; r < HEIGHT; r++)
             for (int c = 0; c < WIDTH; c++)
-                store(out + r * out_stride + c * LANES<float>, sum[r][c],
-                      std::min(LANES<float>, columns - c * LANES<float>));
+                store(out.data + (t + r) * out.token + c * out.vector, sum[r][c],
+                      (int)std::min<int64_t>(LANES<float>, left - c * LANES<float>));
     }
 
     std::vector<F32> packed;

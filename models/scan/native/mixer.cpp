@@ -1,160 +1,204 @@
 // The whole Mamba mixer with the LayerNorm before it, for inference: what lies between the image's tokens and the next
 // convolution never leaves the cache.
 //
-// Threads go through the sequence together, one stretch of tokens after the other. Within a stretch they share the
-// tokens, except in the scan, where they share the channels:
+// A piece of tokens goes through all of it in one thread, which then takes the next piece:
 //
-//     out_proj of the stretch before; LayerNorm, in_proj | conv1d, SiLU, x_proj, dt_proj | softplus, scan, skip, gate
+//     LayerNorm, in_proj, conv1d, SiLU, x_proj | dt_proj, softplus, scan, skip, gate, strip after strip | out_proj
 //
-// with a barrier at each bar. The channels of x from the last tokens of a stretch are kept for the next one's conv1d.
+// Only the scan's state comes from the piece before, through a chain with one link a strip. The tokens that conv1d
+// looks back at are computed again. Within a piece what has d channels lies strip by strip, in whole vectors.
+//
+// A second direction goes through everything again and adds its result. To keep what both need, in_proj's output or the
+// ungated sum, was no faster: either costs as much memory traffic as it saves work.
 
-#include <memory>
+#include <omp.h>
 
+#include "chain.hpp"
 #include "matrix.hpp"
-#include "walker.hpp"
+#include "scan.hpp"
+
+struct Direction {  // of which the second, if there is one, goes from the last token to the first
+    const float *conv_weight, *conv_bias, *x_proj, *dt_proj, *dt_bias, *A, *D;
+};
 
 struct Mixer {
-    int64_t batch, length, channels, inner, state, rank, kernel;
-    const float *x, *norm_weight, *norm_bias, *in_proj, *conv_weight, *conv_bias, *x_proj, *dt_proj, *dt_bias, *A, *D,
-        *out_proj;
+    int64_t batch, length, channels, inner, state, rank, kernel, directions;
+    const float *x, *norm_weight, *norm_bias, *in_proj, *out_proj;
+    Direction direction[2];
     float* out;
     float epsilon;
-    int32_t threads;
+    int32_t threads, cores;
 };
 
 namespace {
 
-constexpr int TOKENS = 64;  // a thread's piece of work between two looks for more
-constexpr int STRETCH = 8;  // pieces a thread in a stretch: few barriers, and yet all of it in the second-level cache
+constexpr int64_t PIECE = 64;  // tokens: its memory stays in the second-level cache
 
 // (x - mean) / sqrt(variance + epsilon) * weight + bias
 void layer_norm(const float* x, const Mixer& m, float* out) {
     const int64_t c = m.channels;
+    const auto lanes = [c](int64_t i) { return (int)std::min<int64_t>(LANES<float>, c - i); };
     F32 sums = {}, squares = {};
-    for (int64_t i = 0; i < c; i += LANES<float>) sums += load(x + i, (int)std::min<int64_t>(LANES<float>, c - i));
+    for (int64_t i = 0; i < c; i += LANES<float>) sums += load(x + i, lanes(i));
     const float mean = sum_lanes<float>(sums) / c;
     for (int64_t i = 0; i < c; i += LANES<float>) {
-        const int count = (int)std::min<int64_t>(LANES<float>, c - i);
-        F32 difference = load(x + i, count) - mean;
-        for (int j = count; j < LANES<float>; j++) difference[j] = 0;
-        squares += difference * difference;
+        const F32 difference = load(x + i, lanes(i)) - mean, square = difference * difference;
+        squares += only_first(square, lanes(i));
     }
     const float scale = 1 / std::sqrt(sum_lanes<float>(squares) / c + m.epsilon);
-    for (int64_t i = 0; i < c; i++) out[i] = (x[i] - mean) * scale * m.norm_weight[i] + m.norm_bias[i];
+    for (int64_t i = 0; i < c; i += LANES<float>) {
+        const F32 weight = load(m.norm_weight + i, lanes(i)), bias = load(m.norm_bias + i, lanes(i));
+        store(out + i, (load(x + i, lanes(i)) - mean) * scale * weight + bias, lanes(i));
+    }
 }
 
-class Run {
+// What one thread works in.
+struct Desk {
+    std::vector<float> normed;         // (history + PIECE, c)
+    std::vector<float> projected;      // (PIECE, r + 2 n), rows padded
+    std::vector<F32> x, z, u, h;       // (strips, history + PIECE), (strips, PIECE) twice, (n)
+};
+
+// One direction's way through the images of a batch.
+class Pass {
    public:
-    explicit Run(const Mixer& m)
-        : m(m),
-          in_proj(m.in_proj, 2 * m.inner, m.channels),
-          x_proj(m.x_proj, m.rank + 2 * m.state, m.inner),
-          dt_proj(m.dt_proj, m.inner, m.rank),
-          out_proj(m.out_proj, m.channels, m.inner),
-          taps(m.kernel * m.inner),
-          tokens(std::min<int64_t>(m.length, (int64_t)TOKENS * STRETCH * std::max(1, m.threads))),
-          xz((tokens + history()) * 2 * m.inner),
-          u(tokens * m.inner),
-          delta(tokens * m.inner),
-          y(tokens * m.inner),
-          projected(tokens * projected_width()) {
-        for (int64_t k = 0; k < m.kernel; k++)
-            for (int64_t i = 0; i < m.inner; i++) taps[k * m.inner + i] = m.conv_weight[i * m.kernel + k];
-        const auto sequence = [](const std::vector<float>& from, int64_t first, int64_t stride) {
-            return Sequence<const float>{from.data() + first, 0, stride};
-        };
-        const auto rows = [&](int64_t first) {
-            return Rows<float>{projected.data() + first, 0, projected_width(), 0, 0};
-        };
-        const int64_t row = 2 * m.inner;
-        in = {1, tokens, m.inner, m.state, 1,
-              sequence(u, 0, m.inner), sequence(delta, 0, m.inner), sequence(xz, history() * row + m.inner, row),
-              rows(m.rank), rows(m.rank + m.state),
-              m.A, m.D, m.dt_bias, 1, m.threads};
+    Pass(const Mixer& m, bool reverse)
+        : m(m), d(m.direction[reverse]), reverse(reverse), history(m.kernel - 1), strips(vectors_of(m.inner)),
+          width(vectors_of(m.rank + 2 * m.state) * LANES<float>), pieces((m.length + PIECE - 1) / PIECE),
+          in_proj_x(m.in_proj, m.inner, m.channels), in_proj_z(m.in_proj + m.inner * m.channels, m.inner, m.channels),
+          x_proj(d.x_proj, m.rank + 2 * m.state, m.inner), out_proj(m.out_proj, m.channels, m.inner),
+          taps(by_row(d.conv_weight, m.kernel)), steps(by_row(d.dt_proj, m.rank)), rates(by_row(d.A, m.state)) {
+        for (F32& rate : rates) rate *= (float)LOG2E;
+        for (int64_t b = 0; b < m.batch; b++) chains.emplace_back(new Chain(pieces, strips, m.state));
     }
 
-    void all() {
-#pragma omp parallel num_threads(std::max(1, m.threads))
-        {
-            FlushDenormals flush;
-            for (int64_t b = 0; b < m.batch; b++) one(b);
+    // Run by every thread of a team; returns when no piece is left to begin.
+    void work() {
+        Desk desk;
+        desk.normed.resize((history + PIECE) * m.channels);
+        desk.projected.resize(PIECE * width);
+        desk.x.resize(strips * (history + PIECE));
+        desk.z.resize(strips * PIECE);
+        desk.u.resize(strips * PIECE);
+        desk.h.resize(m.state);
+        for (int64_t ticket; (ticket = tickets.fetch_add(1)) < pieces * m.batch;) {
+            const int64_t b = ticket % m.batch, piece = ticket / m.batch;
+            for (int64_t next = piece; next >= 0;) {
+                const int64_t missing = run(b, next, desk);
+                next = missing >= 0 ? missing : next == piece ? -1 : piece;
+            }
         }
     }
 
    private:
-    int64_t history() const { return m.kernel - 1; }
-    int64_t projected_width() const { return m.rank + 2 * m.state; }
-
-    // Run by every thread of the team.
-    void one(int64_t b) {
-#pragma omp barrier
-#pragma omp single
-        {
-            walkers.clear();
-            for (int64_t s = 0; s < strips(in); s++) walkers.emplace_back(in, 0, s);
-            std::fill(xz.begin(), xz.begin() + history() * 2 * m.inner, 0.0f);
+    // -1 where the piece has been done, by whomever; else an earlier piece that has to be done first.
+    int64_t run(int64_t b, int64_t piece, Desk& desk) {
+        Chain& chain = *chains[b];
+        const int64_t first = piece * PIECE, count = std::min(PIECE, m.length - first);
+        enter(b, first, count, desk);
+        for (int64_t s = 0; s < strips; s++) {
+            if (chain.is_finished(piece)) return -1;
+            const int64_t missing = chain.wait(piece, s);
+            if (missing >= 0) return missing;
+            std::copy_n(chain.carry(piece, s), m.state, desk.h.begin());
+            scan(s, count, desk);
+            chain.pass(piece, s, desk.h.data());
         }
-        for (int64_t begin = 0; begin < m.length; begin += tokens) {
-            const int64_t count = std::min(tokens, m.length - begin), pieces = (count + TOKENS - 1) / TOKENS;
-            if (begin) finish(b, begin - tokens, tokens);
-#pragma omp for schedule(static)
-            for (int64_t piece = 0; piece < pieces; piece++) enter(b, begin, piece, size(count, piece));
-#pragma omp for schedule(static)
-            for (int64_t piece = 0; piece < pieces; piece++) project(piece * TOKENS, size(count, piece));
-#pragma omp for schedule(static)
-            for (int64_t s = 0; s < (int64_t)walkers.size(); s++)
-                for (int64_t t = 0; t < count; t += BLOCK)
-                    walkers[s].template block<true>(t, (int)std::min<int64_t>(BLOCK, count - t),
-                                                    {y.data(), 0, m.inner});
-#pragma omp single nowait
-            std::copy_n(&xz[count * 2 * m.inner], history() * 2 * m.inner, xz.begin());
-            if (begin + count == m.length) finish(b, begin, count);
-#pragma omp barrier
+        if (chain.claim(piece)) leave(b, first, count, desk);
+        return -1;
+    }
+
+    // Token `t`, counted in this direction, of (batch, length, channels).
+    int64_t row(int64_t b, int64_t t) const {
+        return (b * m.length + (reverse ? m.length - 1 - t : t)) * m.channels;
+    }
+
+    void enter(int64_t b, int64_t first, int64_t count, Desk& desk) const {
+        const int64_t before = std::min(history, first), tokens = before + count, missing = history - before;
+        for (int64_t i = 0; i < tokens; i++)
+            layer_norm(m.x + row(b, first - before + i), m, &desk.normed[i * m.channels]);
+        for (int64_t s = 0; s < strips; s++)  // no tokens before the first
+            std::fill_n(&desk.x[s * (history + PIECE)], missing, F32{});
+        in_proj_x.apply<true>(by_token<const float>(desk.normed.data(), m.channels),
+                              by_strip((float*)&desk.x[missing], history + PIECE), tokens);
+        in_proj_z.apply<true>(by_token<const float>(&desk.normed[before * m.channels], m.channels),
+                              by_strip((float*)desk.z.data(), PIECE), count);
+        for (int64_t s = 0; s < strips; s++) m.kernel == 4 ? convolve<4>(s, count, desk) : convolve<0>(s, count, desk);
+        x_proj.apply<true>(by_strip<const float>((const float*)desk.u.data(), PIECE),
+                           by_token(desk.projected.data(), width), count);
+    }
+
+    // conv1d and SiLU; TAPS of the kernel, 0 for any.
+    template <int TAPS>
+    void convolve(int64_t s, int64_t count, Desk& desk) const {
+        const F32 *x = &desk.x[s * (history + PIECE)], *tap = &taps[s * m.kernel];
+        const F32 bias = of_strip(d.conv_bias, s);
+        for (int64_t t = 0; t < count; t++) {
+            F32 sum = bias;
+            for (int64_t k = 0; k < (TAPS ? TAPS : m.kernel); k++) sum += tap[k] * x[t + k];
+            desk.u[s * PIECE + t] = sum * sigmoid(sum);
         }
     }
 
-    static int size(int64_t count, int64_t piece) { return (int)std::min<int64_t>(TOKENS, count - piece * TOKENS); }
-
-    void enter(int64_t b, int64_t begin, int64_t piece, int count) {
-        std::vector<float> normed(TOKENS * m.channels);
-        const int64_t t = piece * TOKENS;
-        for (int i = 0; i < count; i++)
-            layer_norm(m.x + (b * m.length + begin + t + i) * m.channels, m, &normed[i * m.channels]);
-        in_proj.apply(normed.data(), m.channels, &xz[(history() + t) * 2 * m.inner], 2 * m.inner, count);
-    }
-
-    void project(int64_t t, int count) {
-        for (int64_t first = 0; first < m.inner; first += LANES<float>) {
-            const int lanes = (int)std::min<int64_t>(LANES<float>, m.inner - first);
-            const F32 bias = load(m.conv_bias + first, lanes);
-            for (int64_t i = t; i < t + count; i++) {
-                F32 sum = bias;
-                for (int64_t k = 0; k < m.kernel; k++)
-                    sum += load(&taps[k * m.inner + first], lanes) * load(&xz[(i + k) * 2 * m.inner + first], lanes);
-                store(&u[i * m.inner + first], sum * sigmoid(sum), lanes);
-            }
+    // dt_proj, softplus, the recurrence, skip and gate; the result takes the place of u.
+    void scan(int64_t s, int64_t count, Desk& desk) const {
+        F32 *u = &desk.u[s * PIECE], step[PIECE], input[PIECE], y[PIECE];
+        const F32 *z = &desk.z[s * PIECE], *weight = &steps[s * m.rank];
+        const F32 bias = of_strip(d.dt_bias, s), skip = of_strip(d.D, s);
+        for (int64_t t = 0; t < count; t++) {
+            F32 delta = bias;
+            for (int64_t k = 0; k < m.rank; k++) delta += weight[k] * desk.projected[t * width + k];
+            step[t] = softplus(delta);
+            input[t] = step[t] * u[t];
+            y[t] = skip * u[t];
         }
-        x_proj.apply(&u[t * m.inner], m.inner, &projected[t * projected_width()], projected_width(), count);
-        dt_proj.apply(&projected[t * projected_width()], projected_width(), &delta[t * m.inner], m.inner, count);
+        const Varying<float> B{&desk.projected[m.rank], width}, C{&desk.projected[m.rank + m.state], width};
+        advance<float, true>(desk.h.data(), &rates[s * m.state], m.state, step, input, B, C, y, (int)count);
+        for (int64_t t = 0; t < count; t++) u[t] = y[t] * (z[t] * sigmoid(z[t]));
     }
 
-    void finish(int64_t b, int64_t begin, int64_t count) {
-#pragma omp for schedule(static) nowait
-        for (int64_t piece = 0; piece < (count + TOKENS - 1) / TOKENS; piece++)
-            out_proj.apply(&y[piece * TOKENS * m.inner], m.inner,
-                           m.out + (b * m.length + begin + piece * TOKENS) * m.channels, m.channels,
-                           size(count, piece));
+    // out_proj. The second direction adds to what the first has left.
+    void leave(int64_t b, int64_t first, int64_t count, Desk& desk) const {
+        const auto y = by_strip<const float>((const float*)desk.u.data(), PIECE);
+        float* out = m.out + row(b, first);
+        if (!reverse) return out_proj.apply<false>(y, by_token(out, m.channels), count);
+        out_proj.apply<false>(y, by_token(desk.normed.data(), m.channels), count);
+        for (int64_t t = 0; t < count; t++)
+            for (int64_t i = 0; i < m.channels; i++) out[i - t * m.channels] += desk.normed[t * m.channels + i];
+    }
+
+    F32 of_strip(const float* from, int64_t s) const {
+        return load(from + s * LANES<float>, (int)std::min<int64_t>(LANES<float>, m.inner - s * LANES<float>));
+    }
+
+    // (strips, columns) vectors from (inner, columns), zero in the lanes that are out of use.
+    std::vector<F32> by_row(const float* from, int64_t columns) const {
+        std::vector<F32> vectors(vectors_of(m.inner) * columns);
+        for (int64_t i = 0; i < m.inner; i++)
+            for (int64_t k = 0; k < columns; k++)
+                vectors[i / LANES<float> * columns + k][i % LANES<float>] = from[i * columns + k];
+        return vectors;
     }
 
     const Mixer& m;
-    const Weights in_proj, x_proj, dt_proj, out_proj;
-    std::vector<float> taps;
-    const int64_t tokens;  // of a stretch
-    std::vector<float> xz, u, delta, y, projected;
-    Inputs<float> in;
-    std::vector<Walker<float>> walkers;
+    const Direction& d;
+    const bool reverse;
+    const int64_t history, strips, width, pieces;
+    const Weights in_proj_x, in_proj_z, x_proj, out_proj;
+    std::vector<F32> taps, steps, rates;  // rates: A log2(e)
+    std::vector<std::unique_ptr<Chain>> chains;
+    std::atomic<int64_t> tickets{0};
 };
 
 }  // namespace
 
-extern "C" void mixer_forward_f32(const Mixer* mixer) { Run(*mixer).all(); }
+extern "C" void mixer_forward_f32(const Mixer* mixer) {
+    for (int64_t i = 0; i < mixer->directions; i++) {
+        Pass pass(*mixer, i == 1);
+#pragma omp parallel num_threads(std::max(1, mixer->threads))
+        if (omp_get_thread_num() < std::max(1, mixer->cores)) {  // more than that would only take each other's core
+            FlushDenormals flush;
+            pass.work();
+        }
+    }
+}

@@ -1,11 +1,20 @@
 """The fused mixer on a CPU: `mixer.cpp`, called on the tensors' own memory."""
 
 import ctypes
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from ..mixer_direction import Direction, split_directions
 from .build import library
+from .cores import usable_cores
+
+
+class _Direction(ctypes.Structure):
+    """`Direction` of mixer.cpp."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in Direction._fields)
 
 
 class _Mixer(ctypes.Structure):
@@ -13,10 +22,12 @@ class _Mixer(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("batch", "length", "channels", "inner", "state", "rank", "kernel")),
-        *((name, ctypes.c_void_p) for name in ("x", "norm_weight", "norm_bias", "in_proj", "conv_weight", "conv_bias")),
-        *((name, ctypes.c_void_p) for name in ("x_proj", "dt_proj", "dt_bias", "A", "D", "out_proj", "out")),
+        ("directions", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("x", "norm_weight", "norm_bias", "in_proj", "out_proj")),
+        ("direction", _Direction * 2),
+        ("out", ctypes.c_void_p),
         ("epsilon", ctypes.c_float),
-        ("threads", ctypes.c_int32),
+        *((name, ctypes.c_int32) for name in ("threads", "cores")),
     )
 
 
@@ -26,20 +37,23 @@ def forward(
     norm_bias: Tensor,
     epsilon: float,
     in_proj: Tensor,
-    conv_weight: Tensor,
-    conv_bias: Tensor,
-    x_proj: Tensor,
-    dt_proj: Tensor,
-    dt_bias: Tensor,
-    A: Tensor,
-    D: Tensor,
     out_proj: Tensor,
+    directions: Sequence[Tensor],
 ) -> Tensor:
-    """See `models.scan.mixer.mamba_mixer`; float32 only."""
-    tensors = (x, norm_weight, norm_bias, in_proj, conv_weight, conv_bias, x_proj, dt_proj, dt_bias, A, D, out_proj)
-    kept = [t.contiguous() for t in tensors]
-    out = torch.empty_like(kept[0])
-    sizes = (*x.shape, in_proj.shape[0] // 2, A.shape[1], dt_proj.shape[1], conv_weight.shape[-1])
-    pointers = (t.data_ptr() for t in (*kept, out))
-    library().mixer_forward_f32(ctypes.byref(_Mixer(*sizes, *pointers, epsilon, torch.get_num_threads())))
+    """See `models.scan.mixer.mamba_mixer`; float32 only. The same bits for any number of threads."""
+    shared = [t.contiguous() for t in (x, norm_weight, norm_bias, in_proj, out_proj)]
+    ways = split_directions([t.contiguous() for t in directions])
+    out = torch.empty_like(shared[0])
+    first = ways[0]
+    call = _Mixer(
+        *(*x.shape, out_proj.shape[1], first.A.shape[1], first.dt_proj.shape[1], first.conv_weight.shape[-1]),
+        len(ways),
+        *(t.data_ptr() for t in shared),
+        (_Direction * 2)(*(_Direction(*(t.data_ptr() for t in way)) for way in ways)),
+        out.data_ptr(),
+        epsilon,
+        torch.get_num_threads(),
+        usable_cores(),
+    )
+    library().mixer_forward_f32(ctypes.byref(call))
     return out

@@ -39,63 +39,119 @@ using F32 = Vec<float>;
 using I32 = Types<float>::I;
 using F64 = Vec<double>;
 
+// The first `count` lanes from memory, zero in the others.
 template <class T>
-static inline Vec<T> load(const T* from, int count) {
+static inline Vec<T> load(const T* from, int count = LANES<T>) {
     Vec<T> v = {};
-    if (count == LANES<T>)
-        std::memcpy(&v, from, sizeof v);
-    else
-        std::memcpy(&v, from, count * sizeof(T));
+    std::memcpy(&v, from, count == LANES<T> ? sizeof v : count * sizeof(T));
     return v;
 }
 
 template <class T>
-static inline void store(T* to, Vec<T> v, int count) {
-    if (count == LANES<T>)
-        std::memcpy(to, &v, sizeof v);
-    else
-        std::memcpy(to, &v, count * sizeof(T));
+static inline void store(T* to, Vec<T> v, int count = LANES<T>) {
+    std::memcpy(to, &v, count == LANES<T> ? sizeof v : count * sizeof(T));
 }
+
+// A copy of a length that the compiler does not know is a call of memcpy; a mask is not.
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+template <>
+inline F32 load(const float* from, int count) {
+    return (F32)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+}
+template <>
+inline void store(float* to, F32 v, int count) {
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)v);
+}
+#elif defined(__AVX2__) && defined(__FMA__)
+static inline __m256i first_lanes(int count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+template <>
+inline F32 load(const float* from, int count) {
+    if (count == LANES<float>) return (F32)_mm256_loadu_ps(from);
+    return (F32)_mm256_maskload_ps(from, first_lanes(count));
+}
+template <>
+inline void store(float* to, F32 v, int count) {
+    if (count == LANES<float>)
+        _mm256_storeu_ps(to, (__m256)v);
+    else
+        _mm256_maskstore_ps(to, first_lanes(count), (__m256)v);
+}
+#endif
 
 template <class T>
 static inline Vec<T> all(T x) {
     return x - Vec<T>{};
 }
 
+// Zero in all lanes but the first `count`.
+static inline F32 only_first(F32 v, int count) {
+    I32 lane;
+    for (int i = 0; i < LANES<float>; i++) lane[i] = i;
+    return lane < count ? v : F32{};
+}
+
+// By halves, in this order on every processor of the same width.
 template <class T>
 static inline T sum_lanes(Vec<T> v) {
     for (int half = LANES<T> / 2; half; half /= 2)
         for (int i = 0; i < half; i++) v[i] += v[i + half];
     return v[0];
 }
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+template <>
+inline float sum_lanes<float>(F32 v) {
+    return _mm512_reduce_add_ps((__m512)v);
+}
+#elif defined(__AVX2__) && defined(__FMA__)
+template <>
+inline float sum_lanes<float>(F32 v) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
+}
+#endif
 
-// 2^x. The constant term of the polynomial is exactly 1, so that decays next to 1, which a state meets thousands of
-// times, carry no bias. The others are the relative minimax fit of degree 6 on [-1/2, 1/2], error 1.6e-8.
+static inline F32 larger(F32 x, float bound) {  // not-a-number stays so
+#if defined(__AVX2__) && defined(__FMA__) && !defined(__AVX512DQ__)
+    return (F32)_mm256_max_ps(_mm256_set1_ps(bound), (__m256)x);
+#else
+    return x < bound ? all(bound) : x;
+#endif
+}
+static inline F32 smaller(F32 x, float bound) {
+#if defined(__AVX2__) && defined(__FMA__) && !defined(__AVX512DQ__)
+    return (F32)_mm256_min_ps(_mm256_set1_ps(bound), (__m256)x);
+#else
+    return x > bound ? all(bound) : x;
+#endif
+}
+
+// 2^x. The first two terms of the polynomial are those of the series, so that decays next to 1, which a state meets
+// thousands of times, carry no bias. The others are the relative minimax fit of degree 6 on [-1/2, 1/2], error 3e-9.
+// Below 2^-126 the result is zero or, where denormal numbers are not flushed, some number that is as small.
 static inline F32 exp2(F32 x) {
 #if defined(__AVX512DQ__)
-    F32 whole = (F32)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    F32 r = x - whole;
+    const F32 whole = (F32)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const F32 r = x - whole;
 #else
-    // Below -126 a float is denormal or zero; above 128 infinite.
-    const F32 low = all(-127.0f), high = all(129.0f), magic = all(12582912.0f);  // 1.5 * 2^23 rounds to whole numbers
-    F32 bounded = x < low ? low : x;
-    bounded = bounded > high ? high : bounded;
-    F32 shifted = bounded + magic, whole = shifted - magic, r = bounded - whole;
+    const F32 magic = all(12582912.0f);  // 1.5 * 2^23: its sum with x has x's whole part in its last bits
+    const F32 bounded = smaller(larger(x, -127.0f), 128.0f), shifted = bounded + magic;
+    const F32 r = bounded - (shifted - magic);
 #endif
-    F32 p = all(1.5353362e-4f);
-    p = p * r + 1.3398875e-3f;
-    p = p * r + 9.618437e-3f;
-    p = p * r + 5.5503324e-2f;
+    F32 p = all(1.532517e-4f);
+    p = p * r + 1.3390973e-3f;
+    p = p * r + 9.618515e-3f;
+    p = p * r + 5.5503596e-2f;
     p = p * r + 0.24022648f;
     p = p * r + 0.6931472f;
     p = p * r + 1.0f;
 #if defined(__AVX512DQ__)
     return (F32)_mm512_scalef_ps((__m512)p, (__m512)whole);
 #else
-    // Two factors, because 2^129 is no float; x that is not a number stays so through p.
-    I32 exponent = (I32)shifted - (I32)magic, half = exponent >> 1;
-    F32 result = p * (F32)((half + 127) << 23) * (F32)((exponent - half + 127) << 23);
-    return x < -126.0f ? F32{} : result;
+    // At the bounds r is 0 and p exactly 1, whose exponent then becomes that of zero and of infinity.
+    return (F32)((I32)p + ((I32)shifted << 23));
 #endif
 }
 
@@ -116,20 +172,19 @@ static inline V exp(V x) {
     return exp2(y) * (1 + lost * (T)0.69314718056);
 }
 
-// log(1 + e) for e >= 0, to the last digits also for tiny e: what 1 + e rounds away comes back as (e - (w - 1)) / w.
+// log(1 + e) for e in [0, 1], to the last digits also for tiny e: e times the relative minimax fit of degree 8, error
+// 3.3e-8.
 static inline F32 log1p(F32 e) {
-    F32 w = e + 1.0f;
-    F32 lost = (e - (w - 1.0f)) / w;
-    I32 bits = (I32)w - 0x3f3504f3;  // of sqrt(1/2): the mantissa ends in [sqrt(1/2), sqrt(2))
-    I32 exponent = bits >> 23;
-    F32 m = (F32)((bits & 0x7fffff) + 0x3f3504f3);
-    F32 s = (m - 1.0f) / (m + 1.0f), q = s * s;  // log m = 2 atanh s
-    F32 p = all(0.22222222f);
-    p = p * q + 0.28571430f;
-    p = p * q + 0.4f;
-    p = p * q + 0.66666667f;
-    p = p * q * s + s * 2.0f;
-    return __builtin_convertvector(exponent, F32) * 0.69314718f + (p + lost);
+    F32 p = all(5.364823e-3f);
+    p = p * e - 3.0065788e-2f;
+    p = p * e + 7.920453e-2f;
+    p = p * e - 0.13753802f;
+    p = p * e + 0.19153655f;
+    p = p * e - 0.24857163f;
+    p = p * e + 0.33321324f;
+    p = p * e - 0.49999648f;
+    p = p * e + 1.0f;
+    return p * e;
 }
 
 static inline F64 log1p(F64 e) {
@@ -143,9 +198,17 @@ static inline V softplus(V x) {
     return (x > 0 ? x : V{}) + log1p(exp(-magnitude));  // torch returns x above 20, the same to float's last digit
 }
 
-template <class V>
-static inline V sigmoid(V x) {
-    return 1 / (1 + exp(-x));
+static inline F64 sigmoid(F64 x) { return 1 / (1 + exp(-x)); }
+
+// What exp() puts back would be lost again behind 1 +.
+static inline F32 sigmoid(F32 x) {
+#if defined(__AVX512DQ__)
+    const F32 sum = 1.0f + exp2(smaller(x * (float)-LOG2E, 126.0f));  // finite, so that 0 inf does not arise below
+    const F32 guess = (F32)_mm512_rcp14_ps((__m512)sum);
+    return guess + guess * (1.0f - sum * guess);
+#else
+    return 1.0f / (1.0f + exp2(x * (float)-LOG2E));
+#endif
 }
 
 // Denormal numbers cost a hundred cycles each on some processors, and a state that fades from black passes through
