@@ -166,12 +166,14 @@ def check_grid(form: tuple[int | None, ...], length: int, every: bool) -> None:
                 name: relative_error(value, right[name]) for name, value in results(given, got, got_state).items()
             }
             if beyond := {name for name in bounds if errors[name] >= bounds[name]}:
-                # Long sequences whose states hardly decay: single precision may not do better, token by token either.
+                # Long sequences whose states hardly decay: single precision may not do better, token by token either. A
+                # decay next to 1 is rounded by up to 3e-8, and thousands of these add up like a random walk, so of two
+                # ways to compute it neither is always ahead.
                 plain = leaves_of(given)
                 out32, state32 = selective_scan_with_state(**plain, delta_softplus=softplus, backend="reference")
                 out32.backward(weight.to(dtype))
                 for name, value in results(plain, out32, state32).items():
-                    assert name not in beyond or errors[name] < relative_error(value, right[name]), (
+                    assert name not in beyond or errors[name] < 1.5 * relative_error(value, right[name]), (
                         name,
                         dtype,
                         without,
