@@ -53,7 +53,7 @@ class RSSB(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:  # (b, L, c)
         y = self.residual_group["blocks"](x)
-        return to_tokens(self.conv(to_image(y, size))) + x
+        return to_tokens(self.conv(to_image(y, size))).add_(x)  # in place: a tensor less to allocate and to move
 
 
 class DVMSR(nn.Module):
@@ -118,7 +118,7 @@ class DVMSR(nn.Module):
         y = self.patch_embed["norm"](to_tokens(shallow))  # (b, L, c)
         for layer in self.layers:
             y = layer(y, size)
-        deep = self.conv_after_body(to_image(self.norm_f(y), size)) + shallow  # (b, c, H, W)
+        deep = self.conv_after_body(to_image(self.norm_f(y), size)).add_(shallow)  # (b, c, H, W)
         out: Tensor = self.conv_last(self.upsample(self.conv_before_upsample(deep))) + self.mean
         return out
 

@@ -32,25 +32,43 @@ struct Mixer {
 
 namespace {
 
-constexpr int64_t PIECE = 64;  // tokens: its memory stays in the second-level cache
+constexpr int64_t PIECE = 96;  // tokens: its memory stays in the second-level cache; whole tiles of matrix.hpp
 
-// (x - mean) / sqrt(variance + epsilon) * weight + bias
-void layer_norm(const float* x, const Mixer& m, float* out) {
-    const int64_t c = m.channels;
-    const auto lanes = [c](int64_t i) { return (int)std::min<int64_t>(LANES<float>, c - i); };
-    F32 sums = {}, squares = {};
-    for (int64_t i = 0; i < c; i += LANES<float>) sums += load(x + i, lanes(i));
-    const float mean = sum_lanes<float>(sums) / c;
-    for (int64_t i = 0; i < c; i += LANES<float>) {
-        const F32 difference = load(x + i, lanes(i)) - mean, square = difference * difference;
-        squares += only_first(square, lanes(i));
+// (x - mean) / sqrt(variance + epsilon) * weight + bias, of one token.
+class LayerNorm {
+   public:
+    LayerNorm(const Mixer& m) : whole(m.channels / LANES<float>), rest(m.channels % LANES<float>),
+          share(1.0f / m.channels), epsilon(m.epsilon), weight(vectors_of(m.channels)), bias(weight.size()) {
+        std::memcpy(weight.data(), m.norm_weight, m.channels * sizeof(float));
+        std::memcpy(bias.data(), m.norm_bias, m.channels * sizeof(float));
     }
-    const float scale = 1 / std::sqrt(sum_lanes<float>(squares) / c + m.epsilon);
-    for (int64_t i = 0; i < c; i += LANES<float>) {
-        const F32 weight = load(m.norm_weight + i, lanes(i)), bias = load(m.norm_bias + i, lanes(i));
-        store(out + i, (load(x + i, lanes(i)) - mean) * scale * weight + bias, lanes(i));
+
+    void operator()(const float* x, float* out) const {
+        F32 sums = {}, squares = {};
+        each(x, [&](F32 v, int64_t, int) { sums += v; });
+        const float mean = sum_lanes<float>(sums) * share;
+        each(x, [&](F32 v, int64_t, int count) {
+            const F32 difference = count < LANES<float> ? only_first(v - mean, count) : v - mean;
+            squares += difference * difference;
+        });
+        const float scale = 1 / std::sqrt(sum_lanes<float>(squares) * share + epsilon);
+        each(x, [&](F32 v, int64_t i, int count) {
+            store(out + i * LANES<float>, (v - mean) * (scale * weight[i]) + bias[i], count);
+        });
     }
-}
+
+   private:
+    template <class Use>
+    void each(const float* x, Use use) const {
+        for (int64_t i = 0; i < whole; i++) use(load(x + i * LANES<float>), i, LANES<float>);
+        if (rest) use(load(x + whole * LANES<float>, rest), whole, rest);
+    }
+
+    const int64_t whole;
+    const int rest;
+    const float share, epsilon;
+    std::vector<F32> weight, bias;
+};
 
 // What one thread works in.
 struct Desk {
@@ -64,7 +82,7 @@ class Pass {
    public:
     Pass(const Mixer& m, bool reverse)
         : m(m), d(m.direction[reverse]), reverse(reverse), history(m.kernel - 1), strips(vectors_of(m.inner)),
-          width(vectors_of(m.rank + 2 * m.state) * LANES<float>), pieces((m.length + PIECE - 1) / PIECE),
+          width(vectors_of(m.rank + 2 * m.state) * LANES<float>), pieces((m.length + PIECE - 1) / PIECE), layer_norm(m),
           in_proj_x(m.in_proj, m.inner, m.channels), in_proj_z(m.in_proj + m.inner * m.channels, m.inner, m.channels),
           x_proj(d.x_proj, m.rank + 2 * m.state, m.inner), out_proj(m.out_proj, m.channels, m.inner),
           taps(by_row(d.conv_weight, m.kernel)), steps(by_row(d.dt_proj, m.rank)), rates(by_row(d.A, m.state)) {
@@ -116,7 +134,7 @@ class Pass {
     void enter(int64_t b, int64_t first, int64_t count, Desk& desk) const {
         const int64_t before = std::min(history, first), tokens = before + count, missing = history - before;
         for (int64_t i = 0; i < tokens; i++)
-            layer_norm(m.x + row(b, first - before + i), m, &desk.normed[i * m.channels]);
+            layer_norm(m.x + row(b, first - before + i), &desk.normed[i * m.channels]);
         for (int64_t s = 0; s < strips; s++)  // no tokens before the first
             std::fill_n(&desk.x[s * (history + PIECE)], missing, F32{});
         in_proj_x.apply<true>(by_token<const float>(desk.normed.data(), m.channels),
@@ -184,6 +202,7 @@ class Pass {
     const Direction& d;
     const bool reverse;
     const int64_t history, strips, width, pieces;
+    const LayerNorm layer_norm;
     const Weights in_proj_x, in_proj_z, x_proj, out_proj;
     std::vector<F32> taps, steps, rates;  // rates: A log2(e)
     std::vector<std::unique_ptr<Chain>> chains;
