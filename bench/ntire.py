@@ -20,6 +20,7 @@ from bench.core.record_file import write_bytes
 from bench.core.render import print_table
 from bench.data.datasets import DatasetNotFoundError, find_dataset, list_datasets
 from bench.data.pairs import Dataset
+from bench.networks.wall import MODES, Wall, choose_wall
 from bench.report.ranks.standings import SHORT, Standings, standings_section, standings_table
 from bench.report.ranks.teams import baseline
 from bench.score import RULES
@@ -32,9 +33,10 @@ from models.errors import EsrError
 CHALLENGE_SETS = ("DIV2K_LSDIR_valid", "DIV2K_LSDIR_test")
 DESCRIPTION = """Measure and rank the submissions of an NTIRE efficient-SR checkout (2022 to 2026).
 
-Every submission runs in a process and a copy of the checkout of its own, with limits; the checkout itself is only read.
-THIS RUNS THE CODE OF ALL ITS TEAMS on your machine, as your user. A copy is no wall: use a container for code that you
-do not trust."""
+Every submission runs in a process and a copy of the checkout of its own, behind bubblewrap, with limits; the checkout
+itself is only read. THIS RUNS THE CODE OF ALL ITS TEAMS on your machine. The wall keeps them from your files, from each
+other and from the network (docs/challenge.md says what it does not keep out); without it, --wall none "why" gives them
+the rights of your user."""
 EXAMPLES = """examples:
   python bench/ntire.py --repo NTIRE2024_ESR                              all teams, counts and runtime
   python bench/ntire.py --repo NTIRE2024_ESR --teams 0,7,38 --data data   three of them, with PSNR on the sets in data/
@@ -50,7 +52,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> int:
         plan = make_plan(arguments, tell)
-        tell(f"running the code of {len(plan.teams)} teams, each in a copy of {arguments.repo} and with limits")
+        where = f"each in a copy of {arguments.repo}, with limits; wall: {plan.wall.text}"
+        tell(f"running the code of {len(plan.teams)} teams, {where}")
         records = run(plan, tell)
         rule = RULES[arguments.rule or (plan.checkout.year if plan.checkout.year in RULES else max(RULES))]
         found = Standings(records, rule, None if arguments.published else baseline(records, plan.baseline))
@@ -91,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, metavar="N", help="CPU threads (default: all)")
     add("--rule", type=int, choices=sorted(RULES), help="year of the scores (default: the checkout's, or the latest)")
     add("--published", action="store_true", help="score over the published baseline instead of the one measured here")
+    add(
+        "--wall",
+        nargs="+",
+        default=["auto"],
+        metavar=("MODE", "WHY"),
+        help='around each team: auto, bwrap, or none with a reason, as in --wall none "a container" (default: auto)',
+    )
     add("--allow-unsafe-weights", action="store_true", help="unpickle weights files, which can run code (default: no)")
     add("--again", action="store_true", help="measure teams anew that have a record")
     add("--out", type=Path, default=Path("results/ntire"), help="(default: results/ntire)")
@@ -127,9 +137,17 @@ def make_plan(arguments: argparse.Namespace, tell: Tell) -> Plan:
         time_budget_s=arguments.time_budget,
         datasets=_datasets(arguments, tell),
         unsafe=arguments.allow_unsafe_weights,
+        wall=_wall(arguments.wall),
         out=arguments.out,
         again=arguments.again,
     )
+
+
+def _wall(words: list[str]) -> Wall:
+    mode, why = words[0], " ".join(words[1:])
+    if mode not in MODES:
+        raise EsrError(f"--wall {mode}: choose from {', '.join(MODES)}")
+    return choose_wall(mode, why)
 
 
 def _teams(text: str | None, checkout: Checkout) -> list[int]:

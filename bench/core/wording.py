@@ -71,6 +71,13 @@ def without_paths(text: str) -> str:
     return ABSOLUTE_PATH.sub("PATH", text)
 
 
+def printable(text: str, most: int = 300) -> str:
+    """Text of strangers as a line of at most `most` characters: none that controls, none that UTF-8 cannot hold."""
+    line = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode("utf-8"))
+    line = " ".join(line.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def _option(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"

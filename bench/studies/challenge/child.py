@@ -1,45 +1,57 @@
 """The process of one submission: `python -P child.py FD JOB`, in a copy of the checkout.
 
-The checkout comes first on the path, and this project's `models` is on it nowhere: submissions say `from
-models.team07_... import`, and the names would collide. So `bench` is made known by hand, and nothing that is imported
-here may import `models`; a test sees to it.
+What counts and measures is imported from where it is installed; only then the checkout comes first on the path. This
+project's `models` is on it nowhere: submissions say `from models.team07_... import`, and the names would collide. So
+`bench` is made known by hand, and nothing that is imported here may import `models`; a test sees to it.
 
-Requests arrive as JSON over the connection FD and are answered as JSON, so that nothing a submission sends is
-unpickled by the harness.
+Requests arrive as JSON over the socket FD and are answered as JSON, so that nothing a submission sends is unpickled by
+the harness.
 """
 
+import contextlib
+import ctypes
 import importlib
 import importlib.util
 import json
 import os
+import resource
 import signal
+import socket
 import sys
 import types
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
+FIRST = ("torch", "numpy", "fvcore.nn")  # a folder of that name in a checkout must not take their place
+MOST_PAYLOAD = 2**31  # bytes, of the harness's images
+FILE_BYTES = 4 * 2**30  # the largest file that it may write
+PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Build the submission, then answer until the connection closes."""
-    connection, job = Connection(int(sys.argv[1])), json.loads(sys.argv[2])
-    os.register_at_fork(after_in_child=connection.close)  # a fork of a submission must not answer for it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    owner = os.getpid()
-    sys.path.insert(0, os.getcwd())
+    _limit()
     package = types.ModuleType("bench")
     package.__path__ = [str(ROOT / "bench")]
     sys.modules["bench"] = package
+    messages = importlib.import_module("bench.studies.challenge.channel")
+    channel, job = messages.Channel(socket.socket(fileno=int(sys.argv[1]))), json.loads(sys.argv[2])
+    os.register_at_fork(after_in_child=channel.close)  # a fork of a submission must not answer for it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    owner = os.getpid()
+    for name in FIRST:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
     stand_ins = importlib.import_module("bench.studies.challenge.stand_ins")
     measured = importlib.import_module("bench.studies.challenge.submission")
+    sys.path.insert(0, os.getcwd())
     finder = stand_ins.install(ROOT / "models")
     subject = None
     while True:
         try:
-            request = json.loads(connection.recv_bytes())
-            payload = connection.recv_bytes() if request["payload"] else b""
+            request = messages.unpack(channel.receive(messages.MOST_JSON))
+            payload = channel.receive(MOST_PAYLOAD) if request["payload"] else b""
         except (EOFError, OSError):
             return
         if request["do"] == "leave":
@@ -55,27 +67,34 @@ def main() -> None:
             answer["error"] = measured.one_line(error)
         if os.getpid() != owner:
             os._exit(0)
-        _send(connection, answer, image)
+        answer["payload"] = bool(image)
+        try:
+            channel.send(messages.pack(answer), *([image] if image else []))
+        except OSError:
+            sys.exit()  # the harness is gone
+
+
+def _limit() -> None:
+    """No core dump, no endless file, and no life beyond that of the parent."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    bound = FILE_BYTES if most == resource.RLIM_INFINITY else min(FILE_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bound, bound))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _answer(subject: Any, request: dict[str, Any], payload: bytes) -> tuple[Any, bytes]:
     import torch
 
+    request_of = getattr(subject, request["do"])
+    if not payload:
+        return request_of(), b""
+    given = request_of(torch.frombuffer(bytearray(payload), dtype=torch.uint8).view(*request["shape"]))
     if request["do"] != "upscale":
-        return getattr(subject, request["do"])(), b""
-    image = torch.frombuffer(bytearray(payload), dtype=torch.uint8).view(*request["shape"])
-    upscaled, ms = subject.upscale(image)
-    return {"shape": list(upscaled.shape), "ms": ms}, upscaled.numpy().tobytes()
-
-
-def _send(connection: Connection, answer: dict[str, Any], image: bytes) -> None:
-    answer["payload"] = bool(image)
-    try:
-        connection.send_bytes(json.dumps(answer).encode())
-        if image:
-            connection.send_bytes(image)
-    except OSError:
-        sys.exit()  # the harness is gone
+        return given, b""
+    upscaled, ms = given
+    return {"ms": ms}, upscaled.numpy().tobytes()
 
 
 if __name__ == "__main__":

@@ -13,15 +13,17 @@ from bench.core.progress import Step, step
 from bench.core.record import Complexity
 from bench.core.record_file import from_plain
 from bench.core.store import find, save
-from bench.core.wording import without_paths
+from bench.core.wording import printable, without_paths
 from bench.counts.text import counts_lines
 from bench.data.pairs import Dataset
 from bench.measurement.quality import measure_quality
 from bench.measurement.runtime import measure_runtimes
+from bench.networks.wall import Wall
 from bench.studies.challenge.layout import Checkout
-from bench.studies.challenge.sandbox import Sandbox
+from bench.studies.challenge.sandbox import Sandbox, remove_abandoned
 from bench.studies.challenge.team_record import Conditions, TeamRecord
 from models.errors import EsrError
+from models.scan import native
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Plan:
     time_budget_s: float
     datasets: list[Dataset]
     unsafe: bool
+    wall: Wall
     out: Path
     again: bool
 
@@ -45,6 +48,8 @@ class Plan:
 def run(plan: Plan, tell: Tell) -> list[TeamRecord]:
     """Measure every team that has no record yet. A failed team is a record with its reason, and the others go on."""
     records = []
+    remove_abandoned()
+    native.available()  # built here, since behind a wall nothing can be written
     with ExitStack() as stack, step("teams", total=len(plan.teams)) as progress:
         baseline = _Baseline(plan, stack)
         for team in plan.teams:
@@ -78,13 +83,14 @@ def _empty(plan: Plan, team: int) -> TeamRecord:
         created=now(),
         forward=plan.checkout.forwards.get(team, ""),
         published=published,
+        wall=plan.wall.text,
     )
 
 
 def _sandbox(plan: Plan, team: int) -> Sandbox:
     c = plan.conditions
     job = {"device": plan.device, "threads": c.threads, "size": c.size, "unsafe": plan.unsafe}
-    return Sandbox(plan.checkout, team, job, c.time_limit_s, c.memory_limit)
+    return Sandbox(plan.checkout, team, job, c.time_limit_s, c.memory_limit, plan.wall)
 
 
 class _Baseline:
@@ -112,7 +118,7 @@ class _Baseline:
 
 
 def _measure(plan: Plan, team: int, baseline: _Baseline, progress: Step, tell: Tell) -> TeamRecord:
-    record, begin, part = _empty(plan, team), time.monotonic(), "build"
+    record, begin, part, remembers = _empty(plan, team), time.monotonic(), "build", ""
 
     def at(now: str) -> None:
         nonlocal part
@@ -124,22 +130,23 @@ def _measure(plan: Plan, team: int, baseline: _Baseline, progress: Step, tell: T
             at("build")
             _describe(record, sandbox)
             at("check")
-            record.notes = sandbox.ask("check")[0]
+            record.notes = sandbox.check()
             at("counts")
             _count(record, sandbox, tell)
             if "runtime" in plan.parts:
                 at("runtime")
-                _time(plan, record, sandbox, baseline, tell)
+                remembers = _time(plan, record, sandbox, baseline, tell)
             for dataset in plan.datasets:
                 at(f"quality on {dataset.name}")
                 record.quality.append(measure_quality(sandbox.upscale, dataset, lambda _: None))
-            record.notes = sandbox.ask("describe")[0]["notes"]
-        except (EsrError, ValueError, TypeError, KeyError, AttributeError) as error:  # it may answer with anything
-            record.status, record.reason = "failed", without_paths(f"{part}: {error}")
+            record.notes = [*sandbox.ask("describe")[0]["notes"], *([remembers] if remembers else [])]
+        except Exception as error:  # it may answer with anything, and no answer of one team ends the others
+            said = str(error) if isinstance(error, EsrError) else f"its answer cannot be used ({type(error).__name__})"
+            record.status, record.reason = "failed", printable(without_paths(f"{part}: {said}"))
             tell(f"team {team:02}: FAILED, {record.reason}")
         record.notes += sandbox.leftovers()
         record.peak_resident = sandbox.peak_resident
-    record.notes = [without_paths(note) for note in record.notes]
+    record.notes = [printable(without_paths(str(note))) for note in record.notes]
     record.seconds = time.monotonic() - begin
     for note in record.notes:
         tell(f"team {team:02}: {note}")
@@ -148,8 +155,12 @@ def _measure(plan: Plan, team: int, baseline: _Baseline, progress: Step, tell: T
 
 def _describe(record: TeamRecord, sandbox: Sandbox) -> None:
     about = sandbox.ask("describe")[0]
-    record.name, record.network, record.data_range = about["name"], about["network"], about["data_range"]
-    record.parameters, record.stand_ins, record.notes = about["parameters"], about["stand_ins"], about["notes"]
+    record.name, record.network = (printable(about[key], 60) for key in ("name", "network"))
+    record.data_range, record.parameters = float(about["data_range"]), int(about["parameters"])
+    if not (0 < record.data_range < 1e6):
+        raise EsrError(f"its range is {record.data_range:g}")
+    record.stand_ins = [printable(name, 80) for name in about["stand_ins"]]
+    record.notes = about["notes"]
     record.environment = sandbox.environment()
 
 
@@ -160,14 +171,19 @@ def _count(record: TeamRecord, sandbox: Sandbox, tell: Tell) -> None:
         tell(line)
 
 
-def _time(plan: Plan, record: TeamRecord, sandbox: Sandbox, baseline: _Baseline, tell: Tell) -> None:
-    """Cold start, memory and samples, in turn with the baseline's where the team is not the baseline."""
+def _time(plan: Plan, record: TeamRecord, sandbox: Sandbox, baseline: _Baseline, tell: Tell) -> str:
+    """Cold start, memory and samples, in turn with the baseline's where the team is not the baseline.
+
+    Returns what to say of a team that remembers its outputs.
+    """
     other = baseline.process() if record.team != plan.baseline else None
     contestants: Sequence[Any] = [sandbox, *([other] if other else [])]
     device = plan.conditions.device
     timed = measure_runtimes(contestants, device, plan.runs, plan.time_budget_s, False, lambda *_: None, lambda _: None)
     if timed[0].error:
         raise EsrError(timed[0].error)
+    remembers = sandbox.remembers()
+    sandbox.check_clock()
     record.environment = timed[0].environment
     record.runtime = timed[0].runtime(plan.runs, [other.name] if other else [])
     record.memory = timed[0].memory
@@ -175,6 +191,6 @@ def _time(plan: Plan, record: TeamRecord, sandbox: Sandbox, baseline: _Baseline,
         baseline.drop()
     elif other:
         record.baseline, record.baseline_samples_ms = other.name, timed[1].samples_ms
-    sandbox.ask("remembers")
     median = sorted(record.runtime.samples_ms)[len(record.runtime.samples_ms) // 2]
     tell(f"{record.label}: {median:.1f} ms ({len(record.runtime.samples_ms)} samples)")
+    return remembers

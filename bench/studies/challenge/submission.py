@@ -21,14 +21,13 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from bench.core.clock import clocked
 from bench.core.environment import describe
 from bench.counts.counting import count
-from bench.measurement.remembering import remembered
 from bench.networks import torch_globals as settings
 from bench.networks.memory import allocator_peak, keep_freed_memory, resident_growth
 from bench.networks.without_cuda import load_to, stay_on_the_cpu
 from bench.studies.challenge.stand_ins import StandIns
 
 SCALE = 4
-SMALL = 64  # pixels a side of the images for checks
+SMALL = 64  # pixels a side of noise, for a second look
 
 
 class RefusedError(Exception):
@@ -141,12 +140,16 @@ class Submission:
             "num_conv": int(convolutions),
         }
 
-    def check(self) -> list[str]:
-        """Run it on small images and look at what comes back. Raises RefusedError for what cannot be scored."""
-        images = [self._random(SMALL) for _ in range(2)]
-        outputs = [self._checked(x, self._pass(x)).clone() for x in images]
-        if torch.equal(outputs[0], outputs[1]):
+    def check(self, images: Tensor) -> list[str]:
+        """Run it on photographs (n, h, w, 3) and look at what comes back. Raises RefusedError for what has no score."""
+        outputs = [self._checked(x, self._pass(x)).clone() for x in map(self._input, images)]
+        if all(torch.equal(outputs[0], other) for other in outputs[1:]):
             raise RefusedError("it returns the same output for different inputs")
+        try:
+            noise = torch.rand(1, 3, SMALL, SMALL, device=self.device) * self.data_range
+            self._checked(noise, self._pass(noise))
+        except Exception as error:  # it is made for photographs, so that this is no reason to refuse it
+            self.notes.append(f"fails on uniform noise ({one_line(error)}), not on photographs")
         self._settle("in its forward pass")
         return self.notes
 
@@ -162,34 +165,31 @@ class Submission:
             self.notes.append(note)
         return y
 
-    def cold(self) -> dict[str, Any]:
-        """The first pass of the fixed input, in milliseconds, and on a CPU its memory."""
-        self.fixed = self._random(self.job["size"])
+    def cold(self, image: Tensor) -> dict[str, Any]:
+        """The first pass of an image of the fixed size, in milliseconds, and on a CPU its memory."""
+        self.fixed = self._input(image)
         times: list[float] = []
         memory = None
         if self.device.type == "cpu":
-            memory = dataclasses.asdict(resident_growth(lambda: times.append(self._timed(self.fixed)[1])))
+            memory = dataclasses.asdict(resident_growth(lambda: times.append(self.again())))
             self.malloc = keep_freed_memory()
         else:
-            times.append(self._timed(self.fixed)[1])
+            times.append(self.again())
         self._settle("in its forward pass")
         return {"ms": times[0], "memory": memory}
 
-    def sample(self) -> float:
-        """Milliseconds of one pass, of an image that it has not seen."""
-        self.fixed.uniform_(0, self.data_range)
-        self.fixed = self.fixed.clone()
-        return self._timed(self.fixed)[1]
+    def sample(self, image: Tensor) -> float:
+        """Milliseconds of one pass of this image."""
+        self.fixed = self._input(image)
+        return self.again()
 
-    def remembers(self) -> list[str]:
-        """Notes of some more fresh passes, each image once again."""
-        if note := remembered(self.sample, lambda: self._timed(self.fixed)[1]):
-            self.notes.append(note)
-        return self.notes
+    def again(self) -> float:
+        """Milliseconds of one more pass of the latest image."""
+        return self._timed(self.fixed)[1]
 
     def peak_memory(self) -> dict[str, Any]:
         """Allocator peak of one pass of the fixed input; GPU only."""
-        return dataclasses.asdict(allocator_peak(self.sample, self.device))
+        return dataclasses.asdict(allocator_peak(self.again, self.device))
 
     def environment(self) -> dict[str, Any]:
         """What this process runs in, now."""
@@ -197,7 +197,7 @@ class Submission:
 
     def upscale(self, image: Tensor) -> tuple[Tensor, float]:
         """(h, w, 3) uint8 -> (4h, 4w, 3) uint8 by the challenge's rules, and milliseconds."""
-        x = image.permute(2, 0, 1)[None].float().mul(self.data_range / 255).to(self.device)
+        x = self._input(image)
         y, ms = self._timed(x)
         y = self._checked(x, y)
         scaled = y[0].detach().cpu().float() * (255 / self.data_range)
@@ -205,8 +205,10 @@ class Submission:
 
     # ---- passes -----------------------------------------------------------------------------------------------------
 
-    def _random(self, side: int) -> Tensor:
-        return torch.rand(1, 3, side, side, device=self.device, dtype=torch.float32) * self.data_range
+    def _input(self, image: Tensor) -> Tensor:
+        """(h, w, 3) uint8 -> (1, 3, h, w) in its range."""
+        x: Tensor = image.permute(2, 0, 1)[None].float().mul(self.data_range / 255).contiguous().to(self.device)
+        return x
 
     def _pass(self, x: Tensor) -> Any:
         with torch.no_grad():

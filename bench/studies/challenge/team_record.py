@@ -59,6 +59,7 @@ class TeamRecord(Kept):
     memory: Memory | None = None
     quality: list[Quality] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
+    wall: str = ""  # what stood around its process
     peak_resident: int = 0  # bytes, of all its processes
     seconds: float = 0.0  # that it took in all
     schema: int = SCHEMA

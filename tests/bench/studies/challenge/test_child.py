@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.networks.wall import choose_wall
 from bench.studies.challenge.layout import read_checkout
 from bench.studies.challenge.sandbox import Sandbox
 from models.errors import EsrError
@@ -128,7 +129,7 @@ except ModuleNotFoundError as error:
 def test_a_checkout_without_an_init_file_still_comes_first(tmp_path: Path) -> None:
     root = make_checkout(tmp_path / "repo", {})
     assert not (root / "models/__init__.py").exists()
-    with Sandbox(read_checkout(root), 0, JOB, 60, 2**33) as sandbox:
+    with Sandbox(read_checkout(root), 0, JOB, 60, 2**33, choose_wall("none", "a test")) as sandbox:
         assert sandbox.ask("describe")[0]["network"] == "Plain"
         with pytest.raises(EsrError, match="no attribute 'nonsense'"):
             sandbox.ask("nonsense")

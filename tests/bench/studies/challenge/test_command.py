@@ -15,7 +15,21 @@ from models.errors import EsrError
 from tests.bench.studies.challenge.checkout import make_checkout
 from tests.commands import ROOT, run, start
 
-QUICK = ("--device", "cpu", "--threads", "1", "--input-size", "32", "--runs", "8", "--time-budget", "2")
+QUICK = (
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+    "--input-size",
+    "32",
+    "--runs",
+    "8",
+    "--time-budget",
+    "2",
+    "--wall",
+    "none",
+    "test",
+)
 WIDER = "def __init__(self):\n    super().__init__()\n    self.conv = torch.nn.Conv2d(3, 48, 21, padding=10)"
 
 

@@ -156,7 +156,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[int, TeamRecord]:
 
 def plan_for(root: Path, out: Path, *more: str) -> Plan:
     words = ["--repo", str(root), "--out", str(out), "--input-size", "32", "--runs", "3", "--time-budget", "1"]
-    return make_plan(_parser().parse_args([*words, "--device", "cpu", "--threads", "1", *more]), lambda line: None)
+    words += ["--device", "cpu", "--threads", "1", "--wall", "none", "a test"]
+    return make_plan(_parser().parse_args([*words, *more]), lambda line: None)
 
 
 @pytest.mark.parametrize("number", sorted(TRAPS))
