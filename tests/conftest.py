@@ -58,6 +58,16 @@ def _threads_are_put_back() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _stand_ins_are_forgotten() -> Iterator[None]:
+    """What stood in for mamba-ssm in one test is not noted of the next one's network."""
+    yield
+    if drop_in := sys.modules.get("models.scan.drop_in"):
+        drop_in.install().used.clear()
+        for name in [name for name in drop_in.PACKAGES | drop_in.MODULES.keys() if drop_in.stands_in(name)]:
+            del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
 def _float32_is_float32() -> None:
     """cuDNN's convolutions round to TF32 unless told otherwise: an error of 3e-4, which would be taken for ours."""
     if torch := sys.modules.get("torch"):

@@ -9,12 +9,10 @@ the harness.
 """
 
 import contextlib
-import ctypes
 import importlib
 import importlib.util
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -25,17 +23,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 FIRST = ("torch", "numpy", "fvcore.nn")  # a folder of that name in a checkout must not take their place
 MOST_PAYLOAD = 2**31  # bytes, of the harness's images
-FILE_BYTES = 4 * 2**30  # the largest file that it may write
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Build the submission, then answer until the connection closes."""
-    _limit()
     package = types.ModuleType("bench")
     package.__path__ = [str(ROOT / "bench")]
     sys.modules["bench"] = package
-    messages = importlib.import_module("bench.studies.challenge.channel")
+    limits = importlib.import_module("bench.core.limits")
+    limits.die_with_parent()
+    limits.bound_files()
+    messages = importlib.import_module("bench.core.channel")
     channel, job = messages.Channel(socket.socket(fileno=int(sys.argv[1]))), json.loads(sys.argv[2])
     os.register_at_fork(after_in_child=channel.close)  # a fork of a submission must not answer for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -72,16 +70,6 @@ def main() -> None:
             channel.send(messages.pack(answer), *([image] if image else []))
         except OSError:
             sys.exit()  # the harness is gone
-
-
-def _limit() -> None:
-    """No core dump, no endless file, and no life beyond that of the parent."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    bound = FILE_BYTES if most == resource.RLIM_INFINITY else min(FILE_BYTES, most)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bound, bound))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _answer(subject: Any, request: dict[str, Any], payload: bytes) -> tuple[Any, bytes]:

@@ -12,13 +12,13 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,13 +27,13 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from bench.core.channel import MOST_JSON, Channel, Clocks, LateError, pack, positive_ms, unpack
 from bench.core.record import Memory
 from bench.core.wording import printable
 from bench.data.photographs import fresh_photographs
 from bench.measurement.remembering import remembered
 from bench.networks.engine import ColdPass
 from bench.networks.wall import Wall, allowed_environment
-from bench.studies.challenge.channel import MOST_JSON, Channel, LateError, pack, unpack
 from bench.studies.challenge.layout import Checkout
 from models.errors import EsrError
 
@@ -46,9 +46,6 @@ OUTPUT_TOLD = 1_000_000  # bytes; who prints more is named
 PREFIX = "esr-submission-"  # of a copy's folder, then the number of the process that made it
 MOST_PROCESSES = 256
 SMALL = 64  # pixels a side of the images for checks
-# A pass takes the harness longer than its process by a fresh image and two messages. Who reports less than a half of
-# what the harness waited, and by more than this, has a clock of its own.
-CLOCK_SHARE, CLOCK_MS = 0.5, 20.0
 
 
 class Sandbox:
@@ -67,7 +64,7 @@ class Sandbox:
         self, checkout: Checkout, team: int, job: dict[str, Any], time_limit_s: float, memory_limit: int, wall: Wall
     ) -> None:
         self.name = f"team {team:02}"
-        self.clocks: list[tuple[float, float]] = []  # of each timed pass: reported, and waited for here; ms
+        self._clocks = Clocks()
         self.time_limit_s, self.memory_limit = time_limit_s, memory_limit
         self.peak_resident, self.printed, self._tail, self._killed = 0, 0, b"", ""
         self.wall = wall
@@ -150,18 +147,28 @@ class Sandbox:
     def cold(self) -> ColdPass:
         """The first pass; on a CPU with its memory."""
         answer, _ = self._ask_of("cold", next(self._photographs))
-        return ColdPass(_positive(answer["ms"]), Memory(**answer["memory"]) if answer["memory"] else None)
+        return ColdPass(self._checked_ms(answer["ms"]), Memory(**answer["memory"]) if answer["memory"] else None)
 
     def sample(self) -> float:
         """Milliseconds of one pass of a photograph that it has not seen."""
-        photograph, begin = next(self._photographs), time.monotonic()
-        ms = _positive(self._ask_of("sample", photograph)[0])
-        self.clocks.append((ms, (time.monotonic() - begin) * 1e3))
+        photograph = next(self._photographs)
+        return self._timed(lambda: self._ask_of("sample", photograph)[0])
+
+    def _timed(self, request: Callable[[], Any]) -> float:
+        begin = time.monotonic()
+        ms = self._checked_ms(request())
+        self._clocks.add(ms, begin)
         return ms
+
+    def _checked_ms(self, value: Any) -> float:
+        try:
+            return positive_ms(value)
+        except ValueError as error:
+            raise EsrError(printable(str(error))) from None
 
     def remembers(self) -> str:
         """A note of some more fresh passes, each image once again; "" where there is nothing to say."""
-        return remembered(self.sample, lambda: _positive(self.ask("again")[0]))
+        return remembered(self.sample, lambda: self._timed(lambda: self.ask("again")[0]))
 
     def check(self) -> list[str]:
         """Look at what it returns for small photographs; its notes so far. Raises EsrError for what has no score."""
@@ -170,12 +177,8 @@ class Sandbox:
 
     def check_clock(self) -> None:
         """To be asked after `remembers`. Raises EsrError where the times that it reported are not those that passed."""
-        reported, waited = (statistics.median(pair[i] for pair in self.clocks) for i in (0, 1))
-        if reported > waited or (reported < CLOCK_SHARE * waited and waited - reported > CLOCK_MS):
-            raise EsrError(
-                f"its clock is not the harness's: it reports {reported:.1f} ms a pass, for which the harness waited "
-                f"{waited:.1f} ms"
-            )
+        if doubt := self._clocks.doubt():
+            raise EsrError(doubt)
 
     def environment(self) -> dict[str, Any]:
         """What its process runs in, now."""
@@ -194,7 +197,7 @@ class Sandbox:
         shape = (4 * image.shape[0], 4 * image.shape[1], 3)
         if len(pixels) != math.prod(shape):
             raise EsrError(f"it returned {len(pixels)} bytes for an image of {shape}")
-        return np.frombuffer(pixels, np.uint8).reshape(shape), _positive(answer["ms"])
+        return np.frombuffer(pixels, np.uint8).reshape(shape), self._checked_ms(answer["ms"])
 
     # ---- limits -----------------------------------------------------------------------------------------------------
 
@@ -291,13 +294,6 @@ def remove_abandoned() -> None:
 def _remove(folder: Path) -> None:
     """However deep it is: Python's own removal recurses."""
     subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
-
-
-def _positive(value: Any) -> float:
-    """Milliseconds as a submission reports them."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise EsrError(f"its clock says {printable(str(value), 40)} ms")
-    return float(value)
 
 
 def _resident(process: psutil.Process) -> int:
