@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import typing
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,8 +136,13 @@ def read_spec(path: Path) -> tuple[str, dict[str, Any]] | None:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-        return (metadata[MODEL_KEY], json.loads(metadata[OPTIONS_KEY])) if MODEL_KEY in metadata else None
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        if MODEL_KEY not in metadata:
+            return None
+        options = json.loads(metadata[OPTIONS_KEY])
+        if not isinstance(options, dict):
+            raise ValueError(f"its options are a {type(options).__name__}")
+        return metadata[MODEL_KEY], options
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
         raise EsrError(f"{path} is truncated or not a weights file ({str(error)[:120]})") from None
 
 
@@ -162,6 +168,7 @@ def _read(path: Path, unsafe: bool) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=not unsafe)
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error) or "Unsupported class" in str(error) or "Unsupported global" in str(error):
@@ -170,7 +177,9 @@ def _read(path: Path, unsafe: bool) -> Mapping[str, Any]:
                 "Save the state dict with safetensors or torch.save(model.state_dict(), ...)"
             ) from None
         raise EsrError(f"{path} is truncated or not a PyTorch weights file") from None
-    except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError, OSError) as error:
+    except EsrError:
+        raise
+    except Exception as error:  # of a damaged pickle, anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EsrError(f"{path} is truncated or not a weights file ({reason[:120]})") from None
     if isinstance(content, nn.Module):
@@ -178,6 +187,16 @@ def _read(path: Path, unsafe: bool) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise EsrError(f"{path} holds a {type(content).__name__}, not a state dict")
     return content
+
+
+def _check_archive(path: Path) -> None:
+    """Raises EsrError where a part of a .pth file does not have its checksum, which torch.load does not look at."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise EsrError(f"{path} is damaged: {damaged} in it does not have its checksum; copy it again")
 
 
 def _is_state(content: Any) -> bool:
@@ -201,6 +220,10 @@ def load_into(model: nn.Module, weights: LoadedWeights, name: str) -> str:
     """
     expected = model.state_dict()
     state, wrapper = unwrapped(weights.state, expected, str(weights.path))
+    kinds = [k for k, v in state.items() if k in expected and expected[k].is_floating_point() != v.is_floating_point()]
+    if kinds:
+        found, wanted = state[kinds[0]].dtype, expected[kinds[0]].dtype
+        raise EsrError(f"{weights.path} has {kinds[0]} in {found}, where {name} has {wanted}; it was not loaded")
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError:
@@ -234,6 +257,8 @@ def unwrapped(state: Mapping[str, Tensor], expected: Mapping[str, Any], path: st
         first = next(iter(expected))
         starts = {key.removesuffix(first) for key in found if key.endswith(f".{first}")}
         fitting = sorted(s for s in starts if {k for k in found if k.startswith(s)} == {s + k for k in expected})
+        if fitting and expected.keys() <= found.keys():
+            fitting = ["its own names", *fitting]
         if len(fitting) > 1:
             names = " and ".join(s.rstrip(".") for s in fitting)
             raise EsrError(f"{path} holds the network more than once, as {names}; name one with --state-key")

@@ -14,6 +14,7 @@ from bench.core.identity import Kept
 from bench.core.migration import upgraded
 from bench.core.record import Record
 from models.errors import EsrError
+from models.files import read_regular
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -43,6 +44,8 @@ def to_json(record: Any) -> str:
 
 
 T = TypeVar("T")
+MOST_BYTES = 64 * 2**20  # of a record; the largest of this project's have one
+MOST_ITEMS, MOST_CHARACTERS = 100_000, 20_000  # of a list, and of a text in it
 
 
 def read_record(path: Path) -> Record:
@@ -53,9 +56,7 @@ def read_record(path: Path) -> Record:
 def read_as(kind: type[T], path: Path) -> T:
     """Read a file that holds one `kind`, of this version or an earlier one. Raises EsrError for any other."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EsrError(f"cannot read record {path}: {error.strerror}") from None
+        data = json.loads(read_regular(path, MOST_BYTES, "record"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise EsrError(f"{path} is not a complete JSON record ({error}); delete it and measure again") from None
     schema = next(field.default for field in dataclasses.fields(kind) if field.name == "schema")  # type: ignore[arg-type]
@@ -87,7 +88,27 @@ def from_plain(kind: type[T], data: Any) -> T:
     return kind(**{name: _convert(hints[name], value, name) for name, value in data.items()})
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _check_plain(value: Any, name: str) -> None:
+    """A value as JSON brings it is one that a table can hold: no bomb, no half of a character."""
+    if isinstance(value, str):
+        value.encode()  # a UnicodeEncodeError is a ValueError
+        if len(value) > MOST_CHARACTERS:
+            raise ValueError(f"{name} has {len(value)} characters")
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(f"{name} is an integer of more than 63 bits")
+    elif isinstance(value, list | dict):
+        if len(value) > MOST_ITEMS:
+            raise ValueError(f"{name} has {len(value)} entries")
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            _check_plain(item, name)
+
+
 def _convert(hint: Any, value: Any, name: str) -> Any:
+    _check_plain(value, name)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:

@@ -1,8 +1,6 @@
 """Image files as the benchmark reads them: opaque 8-bit RGB, or an error that says why not."""
 
-import struct
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from models.errors import EsrError
+from models.files import check_regular
 
 
 def read_rgb(path: Path) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
@@ -18,7 +17,7 @@ def read_rgb(path: Path) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
     Raises EsrError for anything but an opaque 8-bit RGB, grey or palette image of reasonable size.
     """
     try:
-        if path.stat().st_size == 0:
+        if check_regular(path, "image") == 0:
             raise EsrError(f"{path} is empty (0 bytes); copy it again")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata
@@ -38,7 +37,9 @@ def read_rgb(path: Path) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
         raise EsrError(f"{path} claims more than {limit:.0f} million pixels; remove it or crop it") from None
     except UnidentifiedImageError:
         raise EsrError(f"{path} is not an image, whatever its name says; replace it") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:  # of Pillow's decoders
+    except EsrError:
+        raise
+    except Exception as error:  # of Pillow's decoders, which raise whatever a damaged file leads them to
         if isinstance(error, OSError) and error.errno:
             raise EsrError(f"cannot read {path} ({error.strerror}); check the file and its permissions") from None
         raise EsrError(f"{path} is damaged or cut short ({error}); copy it again") from None

@@ -153,6 +153,14 @@ def test_regression_against_a_record_of_one_process(tmp_path: Path) -> None:
     assert outcome.lines[-1].startswith("not resolved")
 
 
+@pytest.mark.parametrize("time", [0.0, -3.0])
+def test_a_reference_with_impossible_times_is_refused(tmp_path: Path, time: float) -> None:
+    record = Record("a", {}, "A", WeightsInfo("random"), SETTINGS, "", {}, COUNTS, Runtime(9.0, [], [10.0, time, 10.0]))
+    path = write_record(record, tmp_path)
+    with pytest.raises(EsrError, match="holds a time that is not above zero; measure it anew"):
+        read_reference(path, network("a", 10.0, 10.1, 9.9))
+
+
 def test_changed_counts_fail_and_another_scan_is_said(tmp_path: Path) -> None:
     then = network("a", 10.0, 10.1, 9.9)
     then.complexity = Complexity(24, 32, 900, 5000, 5000, 5000, 9_000, [], [], 10, 10, 1)

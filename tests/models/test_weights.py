@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from models import create_model, get_spec
@@ -168,6 +169,51 @@ def test_nan_is_refused(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     torch.save(state, tmp_path / "nan.pth")
     with pytest.raises(EsrError, match=r"NaN or infinite values in norm_f\.weight"):
         create_model("dvmsr", pretrained=tmp_path / "nan.pth", **TINY)
+
+
+def test_a_flipped_bit_is_seen(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "flipped.pth"
+    torch.save(state, path)
+    data = bytearray(path.read_bytes())
+    place = data.find(state["norm_f.weight"].numpy().tobytes())
+    assert place > 0
+    data[place + 2] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(EsrError, match=r"flipped\.pth is damaged: .* does not have its checksum"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64])
+def test_weights_of_another_kind_are_refused(
+    tmp_path: Path, state: dict[str, torch.Tensor], dtype: torch.dtype
+) -> None:
+    torch.save({name: value.to(dtype) for name, value in state.items()}, tmp_path / "kind.pth")
+    with pytest.raises(EsrError, match=rf"kind\.pth has .* in {dtype}, where dvmsr has torch\.float32"):
+        create_model("dvmsr", pretrained=tmp_path / "kind.pth", **TINY)
+
+
+def test_a_network_under_its_own_names_and_others_is_ambiguous(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    torch.save({**state, **{f"module.{name}": value + 1 for name, value in state.items()}}, tmp_path / "two.pth")
+    with pytest.raises(EsrError, match="holds the network more than once, as its own names and module"):
+        create_model("dvmsr", pretrained=tmp_path / "two.pth", **TINY)
+
+
+@pytest.mark.parametrize("content", [b"x", b"\x80", b"PK\x03\x04", b"root:x:0:0:root:/root:/bin/bash\n" * 20])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_what_is_no_weights_file(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(EsrError, match=rf"w\{suffix} is "):
+        read_weights(path)
+
+
+def test_metadata_that_says_nothing_of_use(tmp_path: Path) -> None:
+    for options in ("[1]", "[" * 100_000, "{"):
+        (tmp_path / "odd.safetensors").write_bytes(
+            save({"x": torch.zeros(1)}, {"esr_model": "dvmsr", "esr_options": options})
+        )
+        with pytest.raises(EsrError, match=r"odd\.safetensors is truncated or not a weights file"):
+            read_spec(tmp_path / "odd.safetensors")
 
 
 def test_wrong_checksum_in_a_users_folder(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:

@@ -1,5 +1,6 @@
 """Whether a network became slower than an earlier record says, or became another network."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def read_reference(path: Path, network: Compared) -> Reference:
     processes = [samples for n in found for samples in n.samples_ms]
     if not processes:
         raise EsrError(f"--against {path} holds no runtime of {network.label}; measure it first")
+    if not all(0 < ms < math.inf for samples in processes for ms in samples):
+        raise EsrError(f"--against {path} holds a time that is not above zero; measure it anew")
     reference = Reference(path.name, found[0].settings, found[0].complexity, processes)
     _check_same(reference.settings, network.settings, path)
     return reference

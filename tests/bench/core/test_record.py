@@ -92,6 +92,13 @@ def test_names_tell_settings_apart() -> None:
         (lambda d: d["weights"].update(status="stolen"), "status is 'stolen'"),
         (lambda d: d["complexity"].update(parameters=1.5), "parameters is 1.5"),
         (lambda d: d["quality"][0]["images"][0].pop("name"), "does not fit"),
+        (lambda d: d.update(display_name="half \ud83d"), "surrogates not allowed"),
+        (lambda d: d.update(display_name="x" * 30_000), "has 30000 characters"),
+        (lambda d: d["complexity"].update(parameters=10**400), "integer of more than 63 bits"),
+        (lambda d: d["runtime"].update(samples_ms=[1.0] * 300_000), "runtime has 300000 entries"),
+        (lambda d: d["environment"].update(deep={"x": ["y" * 30_000]}), "has 30000 characters"),
+        (lambda d: d["runtime"].update(cold_ms=float("nan")), "NaN is no number"),
+        (lambda d: d["runtime"].update(cold_ms=float("-inf")), "-Infinity is no number"),
     ],
 )
 def test_a_record_that_does_not_fit_the_schema(tmp_path: Path, change: object, message: str) -> None:
@@ -110,6 +117,22 @@ def test_a_file_that_is_no_record(tmp_path: Path, content: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(EsrError, match=r"bad\.json"):
+        read_record(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "dangling", "huge"])
+def test_what_is_no_file_of_a_records_size(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "bad.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "dangling":
+        path.symlink_to(tmp_path / "nowhere")
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**30)
+    with pytest.raises(EsrError, match=r"record .*bad\.json"):
         read_record(path)
 
 
