@@ -158,10 +158,18 @@ def options_in(path: Path, name: str) -> dict[str, Any]:
 
 
 def pack_weights(state: Mapping[str, Tensor], name: str, options: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
-    """A safetensors file of a network's state that says which network it is of, and `about` it whatever is given."""
+    """A safetensors file of a network's state that says which network it is of, and `about` it whatever is given.
+
+    The same state gives the same bytes: safetensors writes its metadata in another order each time.
+    """
     metadata = {**about, MODEL_KEY: name, OPTIONS_KEY: json.dumps(dict(options))}
     content: bytes = save({k: v.detach().cpu().contiguous() for k, v in state.items()}, metadata)
-    return content
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    sorted_header = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    padded = sorted_header + b" " * (-len(sorted_header) % 8)  # tensors begin at a multiple of 8
+    return len(padded).to_bytes(8, "little") + padded + content[end:]
 
 
 def _read(path: Path, unsafe: bool) -> Mapping[str, Any]:

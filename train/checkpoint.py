@@ -4,13 +4,15 @@ A file's name holds the step and the start of its content's SHA-256, so that a t
 and plain values are in it; nothing is unpickled that could run code.
 """
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import os
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,13 +64,39 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or type(error).__name__
-        raise EsrError(
-            f"cannot write {path}: {why}; free some space and run the same command with --resume: "
-            "it goes on from the last checkpoint"
-        ) from None
+        raise unwritten(path, error) from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def unwritten(path: Path, error: OSError) -> EsrError:
+    """What to say of a file of a run that could not be written."""
+    why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or type(error).__name__
+    cure = "free some space" if error.errno == errno.ENOSPC else "correct that, or choose another --out,"
+    again = "and run the same command with --resume: it goes on from the last checkpoint"
+    return EsrError(f"cannot write {path}: {why}; {cure} {again}")
+
+
+@contextlib.contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Be the only process that trains in a run's folder. Raises EsrError where another does, or it cannot be made."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        handle = os.open(run, os.O_RDONLY)
+    except OSError as error:
+        raise unwritten(run, error) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise EsrError(f"{run} is being trained by another process; wait for it, or choose another --name") from None
+    except OSError:
+        pass  # some network file systems have no locks
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def list_checkpoints(run: Path) -> list[Found]:

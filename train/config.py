@@ -16,9 +16,13 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from models.errors import EsrError
+from models.files import read_regular
 
 Precision = Literal["no", "bf16", "fp16"]
 Distance = Literal["l1", "l2", "charbonnier"]
+SMALLEST_PATCH = 16  # pixels: 4 of the LR image
+LARGEST_RATE = 1e6
+CONFIG_BYTES, ALIASES = 2**20, 50  # a YAML file of settings has a page and hardly an alias; a bomb is made of them
 SMALL_PATCH = 64  # pixels; below it a network sees little
 LARGE_SET = 1000  # images; what a scaled run takes its share of
 
@@ -203,6 +207,9 @@ class _Formatter(DefaultHelpFormatter):
 def parse(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tuple[Config, dict[str, Any]]:
     """The settings, checked, and what else `parser` takes. Raises EsrError, one line that names the setting."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for before, word in zip(["", *words], words, strict=False):
+        if before == "--config" or word.startswith("--config="):
+            _check_yaml(Path(word.removeprefix("--config=")))
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             parsed = parser.parse_args(words)
@@ -213,6 +220,21 @@ def parse(parser: ArgumentParser, argv: Sequence[str] | None = None) -> tuple[Co
         raise EsrError(_one_line(str(error))) from None
     check(config)
     return config, others
+
+
+def _check_yaml(path: Path) -> None:
+    """Raises EsrError for what is no file of settings, or one whose aliases would unfold to more than memory holds."""
+    try:
+        text = read_regular(path, CONFIG_BYTES, "--config")
+        aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise EsrError(f"the configuration is wrong: {path} is no YAML ({_flat(str(error))[:200]})") from None
+    if aliases > ALIASES:
+        raise EsrError(f"the configuration is wrong: {path} has {aliases} aliases; write the settings out")
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def _split(values: dict[str, Any]) -> tuple[Config, dict[str, Any]]:
@@ -267,7 +289,7 @@ def write_yaml(config: Config) -> str:
 
 def _one_line(message: str) -> str:
     """jsonargparse's message in one line; for an unknown key with the nearest known one."""
-    text = re.sub(r"\s+", " ", message).strip()
+    text = _flat(message)
     unknown = re.search(r"unrecognized arguments: (?:--)?([\w.]+)|does not accept option '([\w.]+)'|"
                         r"Option '([\w.]+)' is not accepted", text)  # fmt: skip
     if not unknown:
@@ -312,16 +334,24 @@ def check(config: Config) -> None:
     for name, number in not_negative.items():
         if not 0 <= number < float("inf"):
             raise EsrError(f"{name} is {number}; it must be 0 or more")
+    if c.seed >= 2**63:
+        raise EsrError(f"seed is {c.seed:g}; it must be below 2^63")
     for name, rate in {"optimizer.lr": o.lr, "optimizer.gamma": o.gamma, "optimizer.clip_norm": o.clip_norm,
                        "optimizer.clip_by_lr": o.clip_by_lr}.items():  # fmt: skip
-        if rate is not None and not 0 < rate < float("inf"):
-            raise EsrError(f"{name} is {rate}; it must be positive")
+        if rate is not None and not 0 < rate <= LARGEST_RATE:
+            raise EsrError(f"{name} is {rate}; it must be positive and at most {LARGEST_RATE:g}")
     if not 0 <= c.ema < 1:
         raise EsrError(f"ema is {c.ema}; it must be from 0 up to, not including, 1")
     if len(o.betas) != 2 or not all(0 <= beta < 1 for beta in o.betas):
         raise EsrError(f"optimizer.betas is {o.betas}; it must be two numbers from 0 up to, not including, 1")
     if c.batch % c.accumulate:
         raise EsrError(f"batch {c.batch} is not a multiple of accumulate {c.accumulate}")
+    if d.patch < SMALLEST_PATCH:
+        raise EsrError(f"data.patch is {d.patch}; it must be at least {SMALLEST_PATCH}")
+    if not c.validation.sets:
+        raise EsrError("validation.sets is empty; name data sets, or available")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", c.device):
+        raise EsrError(f"device is {c.device!r}; it must be auto, cpu or cuda")
     if not d.hr:
         raise EsrError("data.hr is empty; name data sets or folders of HR images")
     if d.lr is not None and len(d.lr) != len(d.hr):
@@ -330,5 +360,5 @@ def check(config: Config) -> None:
         raise EsrError("data.lr needs data.hr by name or folder, not available")
     if c.teacher and c.distillation.mid and not c.distillation.pairs:
         raise EsrError("distillation.mid has a weight but distillation.pairs names no modules")
-    if not re.fullmatch(r"[\w.+=-]+", c.name):
+    if not re.fullmatch(r"[\w.+=-]{1,100}", c.name) or not c.name.strip("."):
         raise EsrError(f"name is {c.name!r}; it becomes a folder: letters, digits, and . _ + = - only")

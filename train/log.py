@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from bench.core.training_record import LossPoint, Score
-from train.checkpoint import write_atomically
+from train.checkpoint import unwritten, write_atomically
 
 LOSSES = ["step", "loss", "truth", "end", "mid", "lr", "patches_per_second"]
 SCORES = ["step", "dataset", "images", "psnr_y", "ssim_y", "psnr_rgb"]
@@ -73,5 +73,8 @@ def _drop_after(path: Path, headers: list[str], done: int) -> None:
 
 
 def _append(path: Path, row: list[Any]) -> None:
-    with path.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerow(row)
+    try:
+        with path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(row)
+    except OSError as error:
+        raise unwritten(path, error) from None

@@ -4,6 +4,7 @@ accelerate places the network, averages gradients over processes and scales loss
 depends on the configuration alone, not on how many processes or workers compute it.
 """
 
+import contextlib
 import copy
 import datetime
 import signal
@@ -28,7 +29,7 @@ from bench.networks.external.own import without_folders
 from models.cache import sha256_of
 from models.errors import EsrError
 from models.weights import pack_weights
-from train.checkpoint import State, list_checkpoints, load_last, save_checkpoint, write_atomically
+from train.checkpoint import State, held, list_checkpoints, load_last, save_checkpoint, write_atomically
 from train.config import Config, write_yaml
 from train.data import Patches, Share, make_loader, make_patches
 from train.finished import computed, named_safely
@@ -111,6 +112,10 @@ class Run:
             StoppedError: after SIGTERM or Ctrl-C, with everything saved.
             EsrError: for a loss that is not finite (the last checkpoint is from before), or a full disk.
         """
+        with held(self.config.folder) if self.main else contextlib.nullcontext():
+            return self._train()
+
+    def _train(self) -> TrainingRecord:
         c = self.config
         if self.main:
             write_atomically(c.folder / "config.yaml", write_yaml(c).encode())

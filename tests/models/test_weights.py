@@ -114,6 +114,14 @@ class Exploit:
         return os.mkdir, (os.environ["ESR_CACHE"] + "-owned",)
 
 
+def test_the_same_state_is_the_same_file(state: dict[str, torch.Tensor]) -> None:
+    about = {name: name for name in "zyxwvutsrqponmlk"}
+    files = {
+        pack_weights(state, "dvmsr", TINY, dict(sorted(about.items(), reverse=turn))) for turn in (False, True) * 5
+    }
+    assert len(files) == 1
+
+
 def test_a_pickle_that_would_run_code_does_not(tmp_path: Path) -> None:
     file = tmp_path / "evil.pth"
     torch.save({"params": Exploit()}, file)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from models.errors import EsrError
-from train.checkpoint import FOLDER, list_checkpoints, load_last, save_checkpoint
+from train.checkpoint import FOLDER, held, list_checkpoints, load_last, save_checkpoint
+from train.log import _append
 
 
 def save(run: Path, step: int, keep: int = 3, best: bool = False) -> Path:
@@ -57,3 +58,23 @@ def test_parts_of_a_killed_process_are_swept(tmp_path: Path) -> None:
     (tmp_path / FOLDER / ".step_00000001-0.pt.99.part").write_bytes(b"x")
     save(tmp_path, 1)
     assert [f.suffix for f in (tmp_path / FOLDER).iterdir()] == [".pt"]
+
+
+def test_a_run_is_trained_by_one_process(tmp_path: Path) -> None:
+    with (
+        held(tmp_path / "run"),
+        pytest.raises(EsrError, match="is being trained by another process"),
+        held(tmp_path / "run"),
+    ):
+        pass
+    with held(tmp_path / "run"):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(EsrError, match=r"cannot write .*file/run: Not a directory"), held(tmp_path / "file/run"):
+        pass
+
+
+def test_a_line_of_the_log_that_finds_no_room(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").symlink_to("/dev/full")
+    with pytest.raises(EsrError, match="the disk is full"):
+        _append(tmp_path / "log.csv", [1, 2])
