@@ -200,7 +200,7 @@ def load(folder: Path) -> Loaded:
         try:
             record = read_record(path)
         except EsrError as error:
-            left_out.append(LeftOut(name, str(error).replace(str(path), "the file")))
+            left_out.append(LeftOut.of(path, folder, error))
             continue
         faults = contradictions(record)
         if faults:

@@ -4,10 +4,13 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from bench.core.record import Complexity, Record
 from bench.core.record_file import to_json
+from bench.core.wording import printable
+from models.errors import EsrError
 
 # Counts that depend on the network and the input size alone, so two records of both can only agree.
 FIXED_COUNTS = (
@@ -28,6 +31,12 @@ class LeftOut:
 
     file: str
     reason: str
+
+    @classmethod
+    def of(cls, path: Path, root: Path, error: EsrError) -> Self:
+        """A file below `root` that could not be read; what it says of itself may be anything."""
+        reason = str(error).replace(str(path), "the file")
+        return cls(printable(path.relative_to(root).as_posix()), printable(reason, 500))
 
 
 def contradictions(record: Record) -> list[str]:

@@ -74,7 +74,7 @@ def load_studies(records: Path) -> Studies:
     left_out: list[LeftOut] = []
 
     def refuse(path: Path, error: EsrError) -> None:
-        left_out.append(LeftOut(path.relative_to(results).as_posix(), str(error).replace(str(path), "the file")))
+        left_out.append(LeftOut.of(path, results, error))
 
     found = (pair for kind in SHOWN for pair in read_all(results, kind, refuse))
     by_file = {path.relative_to(results).as_posix(): record for path, record in found}
