@@ -86,6 +86,22 @@ def resource_usage(cubin: bytes) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"\b(REG|STACK|SHARED|LOCAL):(\d+)", text)}
 
 
+def loop_instructions(cubin: bytes) -> list[str]:
+    """The names of the instructions in a binary's longest loop, without their predicates, as cuobjdump writes them."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        text = subprocess.run([CUOBJDUMP, "-sass", file.name], capture_output=True, text=True, check=True).stdout
+    found = [(int(place, 16), words) for place, words in re.findall(r"/\*([0-9a-f]{4,})\*/\s+(.*?) ;", text)]
+    longest: list[str] = []
+    for place, words in found:
+        back = re.search(r"\bBRA\b.*?0x([0-9a-f]+)", words)
+        if back and int(back[1], 16) < place:
+            body = [re.sub(r"^@!?U?P\d+ ", "", w).split()[0] for at, w in found if int(back[1], 16) <= at <= place]
+            longest = max(longest, body, key=len)
+    return longest
+
+
 class _Utils:
     def load_binary(self, name: str, cubin: bytes, shared: int, device: int) -> tuple[int, int, int, int, int]:
         if seen.capturing:

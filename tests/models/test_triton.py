@@ -9,7 +9,7 @@ triton = pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from gpu.dry.driver import CUOBJDUMP, resource_usage  # noqa: E402
+from gpu.dry.driver import CUOBJDUMP, loop_instructions, resource_usage  # noqa: E402
 from models.scan import triton_adjoint as adjoint  # noqa: E402
 from models.scan import triton_kernels as kernels  # noqa: E402
 from models.scan import triton_scan  # noqa: E402
@@ -29,8 +29,8 @@ def test_under_the_interpreter() -> None:
     run_interpreted("tests/models/interpreted_triton.py")
 
 
-def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: int, **options: Any) -> dict[str, int]:
-    """Compile as the launcher would, all pointers to float32; what cuobjdump says of the registers and memory used."""
+def compile_ahead(kernel: Any, constants: dict[str, Any], warps: int, capability: int, **options: Any) -> bytes:
+    """The binary that the launcher would make, all pointers to float32."""
     constants = {**STRIDES, "GROUPS": 1, **constants}
     names = kernel.arg_names
     integers = {"length", "padded", "rows", "tokens", "chunks", "bucket", "batch", "A_d", "A_n"}
@@ -42,7 +42,19 @@ def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: in
     source = ASTSource(kernel, signature, fixed, aligned)
     options = {"num_warps": warps, **options}
     binary = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    return resource_usage(binary.asm["cubin"])
+    return bytes(binary.asm["cubin"])
+
+
+def resources(kernel: Any, constants: dict[str, Any], warps: int, capability: int, **options: Any) -> dict[str, int]:
+    """What cuobjdump says of the registers and memory used."""
+    return resource_usage(compile_ahead(kernel, constants, warps, capability, **options))
+
+
+def assert_instructions(binary: bytes, tokens: int, most: float, special: float) -> None:
+    """Of a loop over `tokens` tokens: at most so many instructions a token and warp, so many special functions."""
+    loop = loop_instructions(binary)
+    assert sum(name.startswith("MUFU") for name in loop) == special * tokens
+    assert 0 < len(loop) <= most * tokens
 
 
 def passes(n: int, config: tuning.Config) -> list[dict[str, Any]]:
@@ -65,6 +77,14 @@ def test_every_configuration_keeps_the_state_in_registers(n: int) -> None:
             assert_all_in_registers(used, (n, config))
             if n < 64:
                 assert not used["SHARED"], (n, config)  # nothing moves between threads
+
+
+@compiled
+@pytest.mark.parametrize(("last", "most", "special"), [(False, 193, 34), (True, 286, 38)])
+def test_a_token_takes_as_many_instructions_as_predicted(last: bool, most: float, special: float) -> None:
+    config = tuning.forward_configs(16)[0]  # of a warp, two channels a thread
+    binary = compile_ahead(kernels.scan_chunk, passes(16, config)[last], config.warps, 90)
+    assert_instructions(binary, config.tokens, most, special)
 
 
 @compiled

@@ -8,7 +8,7 @@ triton = pytest.importorskip("triton")
 
 from models.scan import triton_mixer, triton_tuning  # noqa: E402
 from models.scan import triton_mixer_kernels as kernels  # noqa: E402
-from tests.models.test_triton import assert_all_in_registers, compiled, resources  # noqa: E402
+from tests.models.test_triton import assert_all_in_registers, assert_instructions, compile_ahead, compiled, resources  # noqa: E402
 from tests.models.triton_interpreter import run_interpreted  # noqa: E402
 
 OTHERS = pytest.mark.slow("the GPU kernels compiled for three generations")
@@ -47,6 +47,14 @@ def test_kernels_do_not_spill(capability: int) -> None:
         used = resources(kernel, constants, warps, capability, **options)
         assert_all_in_registers(used, (kernel, capability))
         assert used["SHARED"] <= SHARED_BYTES[capability]
+
+
+@compiled
+def test_a_token_of_the_walk_takes_as_many_instructions_as_predicted() -> None:
+    walks = [job for job in jobs() if job[0] is kernels.mix_chunk]
+    for (kernel, constants, warps, options), most in zip(walks, (129, 154), strict=True):
+        binary = compile_ahead(kernel, constants, warps, 90, **options)
+        assert_instructions(binary, triton_tuning.walk_config(16).tokens, most, special=19)
 
 
 @compiled
