@@ -22,7 +22,7 @@ import torch
 from models.errors import EsrError
 
 NAME = re.compile(r"step_(\d{8})-([0-9a-f]{16})\.pt")
-FOLDER, BEST = "checkpoints", "best.txt"
+FOLDER, BEST, LOCK = "checkpoints", "best.txt", ".lock"
 
 State = dict[str, Any]
 
@@ -83,12 +83,13 @@ def held(run: Path) -> Iterator[None]:
     """Be the only process that trains in a run's folder. Raises EsrError where another does, or it cannot be made."""
     try:
         run.mkdir(parents=True, exist_ok=True)
-        handle = os.open(run, os.O_RDONLY)
+        handle = os.open(run / LOCK, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise unwritten(run, error) from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        # A lock of this process alone: the workers that it forks do not keep it when it is killed.
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
         os.close(handle)
         raise EsrError(f"{run} is being trained by another process; wait for it, or choose another --name") from None
     except OSError:
@@ -96,6 +97,8 @@ def held(run: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):
+            (run / LOCK).unlink()
         os.close(handle)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.errors import EsrError
+from tests.commands import run
 from train.checkpoint import FOLDER, held, list_checkpoints, load_last, save_checkpoint
 from train.log import _append
 
@@ -61,14 +62,15 @@ def test_parts_of_a_killed_process_are_swept(tmp_path: Path) -> None:
 
 
 def test_a_run_is_trained_by_one_process(tmp_path: Path) -> None:
-    with (
-        held(tmp_path / "run"),
-        pytest.raises(EsrError, match="is being trained by another process"),
-        held(tmp_path / "run"),
-    ):
-        pass
+    script = (
+        "from pathlib import Path; from train.checkpoint import held\n"
+        f"with held(Path({str(tmp_path / 'run')!r})): print('held')"
+    )
     with held(tmp_path / "run"):
-        pass
+        done = run("-c", script)
+        assert done.returncode == 1
+        assert "is being trained by another process" in done.stderr
+    assert run("-c", script).stdout == "held\n"
     (tmp_path / "file").touch()
     with pytest.raises(EsrError, match=r"cannot write .*file/run: Not a directory"), held(tmp_path / "file/run"):
         pass
