@@ -118,6 +118,8 @@ class Run:
     def _train(self) -> TrainingRecord:
         c = self.config
         if self.main:
+            for part in c.folder.glob(".*.part"):  # which a killed process left
+                part.unlink(missing_ok=True)
             write_atomically(c.folder / "config.yaml", write_yaml(c).encode())
             self.record.bicubic = self.record.bicubic or validate_bicubic(self.datasets)
         before = self._catch_signals()

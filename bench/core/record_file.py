@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ def to_json(record: Any) -> str:
 T = TypeVar("T")
 MOST_BYTES = 64 * 2**20  # of a record; the largest of this project's have one
 MOST_ITEMS, MOST_CHARACTERS = 100_000, 20_000  # of a list, and of a text in it
+PICTURE = re.compile(r"[A-Za-z0-9+/]+=*")  # base64, which may be as long as the file
 
 
 def read_record(path: Path) -> Record:
@@ -96,7 +98,7 @@ def _check_plain(value: Any, name: str) -> None:
     """A value as JSON brings it is one that a table can hold: no bomb, no half of a character."""
     if isinstance(value, str):
         value.encode()  # a UnicodeEncodeError is a ValueError
-        if len(value) > MOST_CHARACTERS:
+        if len(value) > MOST_CHARACTERS and not PICTURE.fullmatch(value):
             raise ValueError(f"{name} has {len(value)} characters")
     elif isinstance(value, int) and abs(value) >= 2**63:
         raise ValueError(f"{name} is an integer of more than 63 bits")

@@ -11,7 +11,7 @@ import torch
 from bench.core.record_file import read_as
 from bench.ntire import _parser, make_plan
 from bench.studies.challenge.layout import read_checkout
-from bench.studies.challenge.sandbox import MARK
+from bench.studies.challenge.sandbox import PREFIX
 from bench.studies.challenge.session import Plan, run
 from bench.studies.challenge.team_record import TeamRecord
 from tests.bench.studies.challenge.checkout import make_checkout
@@ -205,7 +205,8 @@ def test_nothing_is_left_running(records: dict[int, TeamRecord]) -> None:
     time.sleep(0.5)
     for process in psutil.process_iter():
         try:
-            assert MARK not in process.environ() or process.status() == psutil.STATUS_ZOMBIE
+            ours = f"{PREFIX}{os.getpid()}-" in process.environ().get("HOME", "")
+            assert not ours or process.status() == psutil.STATUS_ZOMBIE
         except psutil.Error:
             continue
 
