@@ -350,7 +350,7 @@ def check(config: Config) -> None:
         raise EsrError(f"data.patch is {d.patch}; it must be at least {SMALLEST_PATCH}")
     if not c.validation.sets:
         raise EsrError("validation.sets is empty; name data sets, or available")
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", c.device):
+    if c.device not in ("auto", "cpu", "cuda"):  # which GPU is accelerate's choice
         raise EsrError(f"device is {c.device!r}; it must be auto, cpu or cuda")
     if not d.hr:
         raise EsrError("data.hr is empty; name data sets or folders of HR images")

@@ -23,12 +23,9 @@ BLOCK = 2**20
 ARRAYS = {  # how numpy's arrays and numbers are rebuilt
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
-    *(
-        (f"numpy.{core}", name)
-        for core in ("_core.multiarray", "core.multiarray")
-        for name in ("_reconstruct", "scalar")
-    ),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("_core", "core")),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy._core.numeric", "_frombuffer"),
 }
 # A pass takes the harness longer than the process by a fresh image and two messages. Who reports less than a half of
 # what the harness waited, and by more than this, has a clock of its own.

@@ -103,6 +103,7 @@ def test_flags_override_the_file(tmp_path: Path) -> None:
         ("name: ..", ["name is '..'"]),
         (f"name: {'x' * 101}", ["name is 'xxx"]),
         ("device: tpu", ["device is 'tpu'", "auto, cpu or cuda"]),
+        ("device: cuda:1", ["device is 'cuda:1'", "auto, cpu or cuda"]),
         ("seed: 100000000000000000000", ["seed is 1e+20", "below 2^63"]),
         ("optimizer: {lr: 1.0e+300}", ["optimizer.lr is 1e+300", "at most"]),
         ("data: {patch: 4}", ["data.patch is 4", "at least 16"]),

@@ -1,8 +1,13 @@
 """A small challenge checkout of our own making: a sound baseline, and submissions with a trap each."""
 
+import os
+import time
 from pathlib import Path
 
+import psutil
 import torch
+
+from bench.studies.challenge.sandbox import PREFIX
 
 SCRIPT = '''
 """NTIRE 2024 efficient SR"""
@@ -86,3 +91,14 @@ def make_checkout(root: Path, traps: dict[int, str]) -> Path:
         branches += BRANCH.format(number=number)
     (root / "test_demo.py").write_text(SCRIPT.replace("BRANCHES", branches.rstrip()), encoding="utf-8")
     return root
+
+
+def assert_none_of_ours_runs() -> None:
+    """No submission that this process started is alive; those of another test process are its own."""
+    time.sleep(0.5)
+    for process in psutil.process_iter():
+        try:
+            ours = f"{PREFIX}{os.getpid()}-" in process.environ().get("HOME", "")
+            assert not ours or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue

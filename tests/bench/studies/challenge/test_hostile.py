@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bench.networks.wall import Wall, choose_wall
@@ -14,7 +12,7 @@ from bench.studies.challenge.sandbox import PREFIX
 from bench.studies.challenge.session import run
 from bench.studies.challenge.team_record import TeamRecord
 from models.errors import EsrError
-from tests.bench.studies.challenge.checkout import make_checkout
+from tests.bench.studies.challenge.checkout import assert_none_of_ours_runs, make_checkout
 from tests.bench.studies.challenge.test_traps import plan_for
 
 pytestmark = pytest.mark.slow("submissions that attack, a process each")
@@ -134,13 +132,7 @@ def test_no_other_row_changes(attacked: dict[int, TeamRecord]) -> None:
 
 def test_nothing_stays(attacked: dict[int, TeamRecord]) -> None:
     assert attacked
-    time.sleep(0.5)
-    for process in psutil.process_iter():
-        try:
-            ours = f"{PREFIX}{os.getpid()}-" in process.environ().get("HOME", "")
-            assert not ours or process.status() == psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            continue
+    assert_none_of_ours_runs()
     assert not list(Path("/tmp").glob(f"{PREFIX}{os.getpid()}-*"))
     assert not Path("/dev/shm/esr-test").exists()
 

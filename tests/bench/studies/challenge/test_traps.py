@@ -1,20 +1,17 @@
 """Submissions that cheat, break or misbehave: each is caught or contained, and its row says what happened."""
 
 import os
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 
 from bench.core.record_file import read_as
 from bench.ntire import _parser, make_plan
 from bench.studies.challenge.layout import read_checkout
-from bench.studies.challenge.sandbox import PREFIX
 from bench.studies.challenge.session import Plan, run
 from bench.studies.challenge.team_record import TeamRecord
-from tests.bench.studies.challenge.checkout import make_checkout
+from tests.bench.studies.challenge.checkout import assert_none_of_ours_runs, make_checkout
 
 # id -> body of a network, and what its record must say: "notes" or "reason", and words of it.
 TRAPS: dict[int, tuple[str, str, str]] = {
@@ -202,13 +199,7 @@ def test_teams_are_timed_in_turn_with_the_baseline(records: dict[int, TeamRecord
 
 def test_nothing_is_left_running(records: dict[int, TeamRecord]) -> None:
     assert records
-    time.sleep(0.5)
-    for process in psutil.process_iter():
-        try:
-            ours = f"{PREFIX}{os.getpid()}-" in process.environ().get("HOME", "")
-            assert not ours or process.status() == psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            continue
+    assert_none_of_ours_runs()
 
 
 def test_special_forwards_and_ids_are_read_without_running(tmp_path: Path) -> None:
